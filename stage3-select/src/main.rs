@@ -1,0 +1,2 @@
+mod line;
+fn main() {}
