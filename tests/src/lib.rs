@@ -1,1 +1,10 @@
+//! The lab: everything that looks at a chat program from outside.
+//!
+//! It talks to the stages as their users do: as processes, through their standard streams and
+//! through TCP. It links to none of them, so that what it can check of a stage it can check of
+//! anybody's program in any language.
 
+pub mod peer;
+pub mod process;
+pub mod report;
+pub mod stage;

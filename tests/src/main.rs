@@ -1,1 +1,24 @@
-fn main() {}
+//! `cargo lab`: play the conversation, check a program, compare the designs.
+//! Each command is a module of the library with its arguments and a `run`.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "lab", bin_name = "cargo lab", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+fn main() -> ExitCode {
+    chat_lab::process::live::end_with_us();
+    let result: anyhow::Result<ExitCode> = match Cli::parse().command {};
+    result.unwrap_or_else(|error| {
+        eprintln!("lab: {error:#}");
+        ExitCode::from(3) // the harness itself failed
+    })
+}

@@ -1,1 +1,23 @@
-fn main() {}
+//! The test suite. Its tests are a matrix (every conversation and every check against every
+//! stage), so they are made at run time; each has a name of its own, for `cargo test NAME` and
+//! for `cargo nextest run`.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let tests: Vec<Trial> = [].into_iter().flatten().collect();
+    libtest_mimic::run(&arguments, tests).exit_code()
+}
+
+/// A test out of a function that fails with an error.
+#[allow(dead_code)]
+fn test(
+    name: impl Into<String>,
+    run: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+) -> Trial {
+    Trial::test(name, move || {
+        run().map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}

@@ -1,0 +1,350 @@
+//! Processes under observation: started in a group of their own, every line of their output
+//! kept, ended with everything that they started.
+
+use anyhow::Context;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything that must happen may take. Generous: machines are slow and shared, and a
+/// wait ends as soon as the thing has happened.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a condition is looked at that nobody can tell us about.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Lines of a process's output that are kept; older ones are dropped, and counted.
+const LINES_MAX: usize = 100_000;
+
+/// Bytes of one line of a process's output that are kept.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A running program. Dropping it ends its whole process group.
+#[derive(Debug)]
+pub struct Process {
+    pub name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    pub stdout: Arc<Screen>,
+    pub stderr: Arc<Screen>,
+}
+
+impl Process {
+    /// Starts `command` with all three standard streams in our hands.
+    pub fn start(name: &str, mut command: Command) -> anyhow::Result<Process> {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        own_group(&mut command);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        live::add(child.id());
+        let stdout = Screen::of(child.stdout.take().expect("stdout was piped"));
+        let stderr = Screen::of(child.stderr.take().expect("stderr was piped"));
+        let stdin = child.stdin.take();
+        Ok(Process {
+            name: name.to_string(),
+            child,
+            stdin,
+            stdout,
+            stderr,
+        })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Types one line. That the program has ended already is not an error here: what it printed
+    /// will tell.
+    pub fn type_line(&mut self, line: &str) {
+        self.type_bytes(format!("{line}\n").as_bytes());
+    }
+
+    pub fn type_bytes(&mut self, bytes: &[u8]) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(bytes).and_then(|()| stdin.flush());
+        }
+    }
+
+    /// The end of its standard input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Its exit status, or `None` if it still runs after `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                _ if Instant::now() >= deadline => return None,
+                _ => thread::sleep(LOOK_AGAIN),
+            }
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Ends it at once, with everything that it started.
+    pub fn kill(&mut self) {
+        kill_group(self.child.id());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        live::remove(self.child.id());
+    }
+
+    /// The last `count` lines of what it printed, for people.
+    pub fn last_words(&self, count: usize) -> String {
+        let mut text = String::new();
+        for (stream, screen) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            for line in screen.tail(count) {
+                text.push_str(&format!("{} {stream} | {line}\n", self.name));
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What a process has printed on one of its streams, line by line.
+#[derive(Debug, Default)]
+pub struct Screen {
+    state: Mutex<ScreenState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub struct ScreenState {
+    pub lines: Vec<String>,
+    /// What came after the last LF.
+    pub unfinished: Vec<u8>,
+    pub ended: bool,
+    /// How many of the oldest lines were dropped.
+    pub dropped: usize,
+}
+
+impl Screen {
+    /// Reads `stream` to its end, so that its writer never has to wait for us.
+    fn of(mut stream: impl Read + Send + 'static) -> Arc<Screen> {
+        let screen = Arc::new(Screen::default());
+        let writer = Arc::clone(&screen);
+        thread::spawn(move || {
+            let mut buffer = vec![0; 16 * 1024];
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                writer.lock().add(&buffer[..count]);
+                writer.changed.notify_all();
+            }
+            writer.lock().ended = true;
+            writer.changed.notify_all();
+        });
+        screen
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, ScreenState> {
+        self.state
+            .lock()
+            .expect("no code panics while it holds a screen")
+    }
+
+    /// Looks at what is there, again whenever something new comes, until `seen` finds what it
+    /// looks for. `None`: not within `patience`, or not before the stream's end.
+    pub fn wait<T>(
+        &self,
+        patience: Duration,
+        mut seen: impl FnMut(&ScreenState) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = Instant::now() + patience;
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = seen(&state) {
+                return Some(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.ended || left.is_zero() {
+                return None;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .expect("as in lock")
+                .0;
+        }
+    }
+
+    /// The last `count` lines, an unfinished one included.
+    pub fn tail(&self, count: usize) -> Vec<String> {
+        let state = self.lock();
+        let mut lines = state.lines[state.lines.len().saturating_sub(count)..].to_vec();
+        if !state.unfinished.is_empty() {
+            lines.push(String::from_utf8_lossy(&state.unfinished).into_owned());
+        }
+        lines
+    }
+}
+
+impl ScreenState {
+    fn add(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES_MAX.saturating_sub(self.unfinished.len());
+            self.unfinished
+                .extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.unfinished);
+                let line = String::from_utf8_lossy(&line);
+                self.lines
+                    .push(line.trim_end_matches(['\n', '\r']).to_string());
+            }
+        }
+        if self.lines.len() > LINES_MAX {
+            let old = self.lines.len() - LINES_MAX / 2;
+            self.lines.drain(..old);
+            self.dropped += old;
+        }
+    }
+}
+
+/// A server under observation, or one that somebody else started.
+#[derive(Debug)]
+pub struct Server {
+    pub address: SocketAddr,
+    /// `None`: it runs already, we know only its address.
+    pub process: Option<Process>,
+}
+
+impl Server {
+    /// Starts a stage's server on a port that the kernel chooses.
+    pub fn start_stage(stage: &crate::stage::Stage, options: &[&str]) -> anyhow::Result<Server> {
+        let mut command = Command::new(stage.program()?);
+        command.args(["server", "127.0.0.1", "0"]).args(options);
+        Server::start(stage.package, command)
+    }
+
+    /// Starts a server that says `listening on HOST:PORT`.
+    pub fn start(name: &str, command: Command) -> anyhow::Result<Server> {
+        let process = Process::start(name, command)?;
+        let address = process.stdout.wait(PATIENCE, |screen| {
+            screen
+                .lines
+                .iter()
+                .find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
+        });
+        let address = address.with_context(|| {
+            format!(
+                "{name} did not say `listening on HOST:PORT`\n{}",
+                process.last_words(20)
+            )
+        })?;
+        Ok(Server {
+            address,
+            process: Some(process),
+        })
+    }
+
+    /// Starts anybody's server, which was told `port`: it is ready when it says so or when the
+    /// port answers.
+    pub fn start_on_port(name: &str, command: Command, port: u16) -> anyhow::Result<Server> {
+        let mut process = Process::start(name, command)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let deadline = Instant::now() + PATIENCE;
+        while !process
+            .stdout
+            .lock()
+            .lines
+            .iter()
+            .any(|line| line.starts_with("listening on "))
+        {
+            if TcpStream::connect_timeout(&address, PATIENCE).is_ok() {
+                break;
+            }
+            let waited = Instant::now() >= deadline;
+            anyhow::ensure!(
+                process.is_running() && !waited,
+                "{name} {} before port {port} answered\n{}",
+                if waited {
+                    "was waited for in vain"
+                } else {
+                    "ended"
+                },
+                process.last_words(20)
+            );
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(Server {
+            address,
+            process: Some(process),
+        })
+    }
+}
+
+/// A port that was free a moment ago, for programs that cannot choose one themselves.
+pub fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("cannot find a free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+#[cfg(unix)]
+fn own_group(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(unix)]
+fn kill_group(id: u32) {
+    use nix::sys::signal::{Signal, killpg};
+    let _ = killpg(nix::unistd::Pid::from_raw(id as i32), Signal::SIGKILL);
+}
+
+#[cfg(not(unix))]
+fn own_group(_: &mut Command) {}
+
+/// Windows has no process groups of this kind; `taskkill /T` ends a process and its children.
+#[cfg(not(unix))]
+fn kill_group(id: u32) {
+    let mut command = Command::new("taskkill");
+    command.args(["/F", "/T", "/PID", &id.to_string()]);
+    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+/// The processes that run now, so that Ctrl-C leaves none behind.
+pub mod live {
+    use std::sync::Mutex;
+
+    static LIVE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+    pub(super) fn add(id: u32) {
+        LIVE.lock()
+            .expect("no code panics while it holds the list")
+            .push(id);
+    }
+
+    pub(super) fn remove(id: u32) {
+        LIVE.lock().expect("as above").retain(|other| *other != id);
+    }
+
+    pub fn kill_all() {
+        for id in LIVE.lock().expect("as above").drain(..) {
+            super::kill_group(id);
+        }
+    }
+
+    /// On Ctrl-C or SIGTERM: ends every process that we started, and then the lab.
+    pub fn end_with_us() {
+        let handler = || {
+            kill_all();
+            std::process::exit(130); // 128 + SIGINT, as shells report it
+        };
+        let _ = ctrlc::set_handler(handler); // fails only if it was set before
+    }
+}
