@@ -2,17 +2,20 @@
 //! stage), so they are made at run time; each has a name of its own, for `cargo test NAME` and
 //! for `cargo nextest run`.
 
+mod book;
+mod tidy;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let tests: Vec<Trial> = Vec::new();
+    let tests = [book::tests(), tidy::tests()];
+    let tests: Vec<Trial> = tests.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, tests).exit_code()
 }
 
 /// A test out of a function that fails with an error.
-#[allow(dead_code)]
 fn test(
     name: impl Into<String>,
     run: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
