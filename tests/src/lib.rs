@@ -7,5 +7,6 @@
 pub mod formats;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod report;
 pub mod stage;

@@ -12,11 +12,15 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Proxy(chat_lab::proxy::Arguments),
+}
 
 fn main() -> ExitCode {
     chat_lab::process::live::end_with_us();
-    let result: anyhow::Result<ExitCode> = match Cli::parse().command {};
+    let result: anyhow::Result<ExitCode> = match Cli::parse().command {
+        Command::Proxy(arguments) => chat_lab::proxy::run(arguments),
+    };
     result.unwrap_or_else(|error| {
         eprintln!("lab: {error:#}");
         ExitCode::from(3) // the harness itself failed
