@@ -13,12 +13,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(chat_lab::check::command::CheckArguments),
+    Exercises(chat_lab::check::command::ExercisesArguments),
     Proxy(chat_lab::proxy::Arguments),
 }
 
 fn main() -> ExitCode {
     chat_lab::process::live::end_with_us();
     let result: anyhow::Result<ExitCode> = match Cli::parse().command {
+        Command::Check(arguments) => chat_lab::check::command::check(&arguments),
+        Command::Exercises(arguments) => chat_lab::check::command::exercises(&arguments),
         Command::Proxy(arguments) => chat_lab::proxy::run(arguments),
     };
     result.unwrap_or_else(|error| {

@@ -49,6 +49,8 @@ pub struct CheckResult {
     pub steps: Vec<String>,
     pub expected: String,
     pub got: String,
+    /// What the program printed last, while this was checked.
+    pub output: String,
     /// The page of the book to read.
     pub chapter: String,
     /// The command that repeats exactly this check.

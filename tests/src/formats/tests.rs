@@ -21,6 +21,7 @@ fn check(name: &str, rule: &str, verdict: Verdict, max_points: f64) -> CheckResu
         steps: Vec::new(),
         expected: String::new(),
         got: String::new(),
+        output: String::new(),
         chapter: "docs/src/stage3.md".to_string(),
         repeat: format!("cargo lab check ten-clients --seed 7 --only {name} -- python3 server.py"),
         seconds: 0.25,

@@ -1,0 +1,75 @@
+//! Every check there is. Causes stand before what they explain: a report shows the first one
+//! that failed first.
+
+mod basics;
+mod client;
+mod duplex;
+mod faults;
+mod framing;
+mod limits;
+mod names;
+mod roles;
+mod rooms;
+mod select;
+mod simplex;
+mod threads;
+
+use super::Check;
+
+static ALL: &[&[Check]] = &[
+    basics::CHECKS,
+    simplex::CHECKS,
+    duplex::CHECKS,
+    framing::CHECKS,
+    names::CHECKS,
+    select::CHECKS,
+    threads::CHECKS,
+    rooms::CHECKS,
+    roles::CHECKS,
+    limits::CHECKS,
+    faults::CHECKS,
+    client::CHECKS,
+];
+
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    ALL.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::misconception;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_check_has_a_name_of_its_own() {
+        let mut names = HashSet::new();
+        for check in all() {
+            assert!(names.insert(check.name), "{} is there twice", check.name);
+        }
+    }
+
+    #[test]
+    fn causes_stand_before_what_they_explain() {
+        let mut seen = HashSet::new();
+        for check in all() {
+            for cause in check.after {
+                assert!(seen.contains(cause), "{}: no {cause} before it", check.name);
+            }
+            seen.insert(check.name);
+        }
+    }
+
+    #[test]
+    fn every_misconception_that_a_check_names_is_in_the_catalogue() {
+        for check in all() {
+            for name in check.misconceptions {
+                assert!(
+                    misconception::by_name(name).is_some(),
+                    "{}: {name}",
+                    check.name
+                );
+            }
+        }
+    }
+}

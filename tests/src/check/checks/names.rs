@@ -1,0 +1,5 @@
+//! Checks to come.
+
+use crate::check::Check;
+
+pub static CHECKS: &[Check] = &[];

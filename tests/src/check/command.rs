@@ -1,0 +1,116 @@
+//! `lab check` and `lab exercises`.
+
+use super::run::{Event, Options, run};
+use super::{Exercise, Target, text};
+use crate::report::{Report, Verdict};
+use anyhow::bail;
+use clap::Args;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+
+/// Checks a program against an exercise
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: cargo lab check ten-clients -- python3 my_server.py {host} {port}"
+)]
+pub struct CheckArguments {
+    /// The exercise: see `lab exercises`
+    pub exercise: String,
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Repeats the random choices of an earlier run
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Carries out this check alone; may be given several times
+    #[arg(long, value_name = "CHECK")]
+    pub only: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TargetArguments {
+    /// A server that runs already
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["stage", "command"])]
+    pub address: Option<String>,
+    /// The kit's own stage
+    #[arg(long, value_name = "N", conflicts_with = "command", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub stage: Option<u8>,
+    /// The command that starts the program; {host} and {port} are replaced, HOST and PORT are set
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+impl TargetArguments {
+    pub fn target(&self) -> anyhow::Result<Target> {
+        if let Some(stage) = self.stage {
+            return Ok(Target::Stage(stage));
+        }
+        if let Some(address) = &self.address {
+            return Ok(Target::Address(resolve(address)?));
+        }
+        if self.command.is_empty() {
+            bail!("say what to check: -- COMMAND, --address HOST:PORT or --stage N");
+        }
+        Ok(Target::Command(self.command.clone()))
+    }
+}
+
+fn resolve(address: &str) -> anyhow::Result<SocketAddr> {
+    let Some(found) = address
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next())
+    else {
+        bail!("cannot find {address}: write HOST:PORT, as in 127.0.0.1:8003");
+    };
+    Ok(found)
+}
+
+pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let usage = |error: anyhow::Error| {
+        eprintln!("lab: {error:#}");
+        ExitCode::from(2)
+    };
+    let exercise = match Exercise::by_name(&arguments.exercise) {
+        Ok(exercise) => exercise,
+        Err(error) => return Ok(usage(error)),
+    };
+    let target = match arguments.target.target() {
+        Ok(target) => target,
+        Err(error) => return Ok(usage(error)),
+    };
+    let options = Options {
+        only: arguments.only.clone(),
+        seed: arguments.seed,
+        ..Options::default()
+    };
+    let progress = |event: Event| {
+        if let Event::Done(result) = event {
+            eprintln!("{}", text::progress_line(result));
+        }
+    };
+    let report = run(&exercise, &target, &options, &progress)?;
+    print!("{}", text::report(&report));
+    Ok(status(&report))
+}
+
+/// The exit status that says how it went.
+pub fn status(report: &Report) -> ExitCode {
+    ExitCode::from(match report.verdict {
+        Verdict::Passed => 0,
+        Verdict::Failed => 1,
+        Verdict::Inconclusive | Verdict::Skipped => 3,
+    })
+}
+
+/// Lists the exercises
+#[derive(Debug, Args)]
+pub struct ExercisesArguments {
+    /// The checks of each as well
+    #[arg(long)]
+    pub checks: bool,
+}
+
+pub fn exercises(arguments: &ExercisesArguments) -> anyhow::Result<ExitCode> {
+    print!("{}", text::exercises(&Exercise::all()?, arguments.checks)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,213 @@
+//! What a check has in its hands: a server of its own, people to play, a log, and chance.
+
+use super::outcome::{Label, Outcome, Trouble, wrong};
+use super::person::{Heard, Log};
+use super::run::LAST_BREATH;
+use super::target::StartOptions;
+use super::{Person, Protocol, Target};
+use crate::peer::Peer;
+use crate::process::Server;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How long a check waits for what must come, in the first attempt and in the second.
+pub const PATIENCE: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(15)];
+
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub target: &'a Target,
+    pub protocol: Protocol,
+    /// Arguments that every server gets: those that switch the limits of S5.9 off.
+    pub arguments: &'a [String],
+    pub random: fastrand::Rng,
+    pub seed: u64,
+    pub patience: Duration,
+    pub log: Log,
+    server: Option<Server>,
+    /// Put behind names where other checks use the same server.
+    suffix: String,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(
+        target: &'a Target,
+        protocol: Protocol,
+        arguments: &'a [String],
+        seed: u64,
+        attempt: usize,
+        suffix: String,
+    ) -> Context<'a> {
+        Context {
+            target,
+            protocol,
+            arguments,
+            random: fastrand::Rng::with_seed(seed),
+            seed,
+            patience: PATIENCE[attempt.min(1)],
+            log: Log::default(),
+            server: None,
+            suffix,
+        }
+    }
+
+    /// Notes what is done next.
+    pub fn step(&self, step: impl Into<String>) {
+        self.log.add(step);
+    }
+
+    /// The server, started at the first use.
+    pub fn server(&mut self) -> Outcome<&mut Server> {
+        if self.server.is_none() {
+            self.start(StartOptions::default())?;
+        }
+        Ok(self.server.as_mut().expect("started above"))
+    }
+
+    /// Starts the server in a special way; what ran before is ended.
+    pub fn start(&mut self, options: StartOptions) -> Outcome<&mut Server> {
+        self.server = None;
+        let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        arguments.extend(options.arguments);
+        let started = self.target.start_server(StartOptions {
+            arguments: &arguments,
+            ..options
+        });
+        // That it does not start is the program's fault, and the check that says so is its own.
+        let server = started.map_err(|error| wrong(format!("{error:#}")))?;
+        Ok(self.server.insert(server))
+    }
+
+    /// The server's process, for checks with `needs_process`.
+    pub fn process(&mut self) -> Outcome<&mut crate::process::Process> {
+        let server = self.server()?;
+        let process = server.process.as_mut();
+        process.ok_or_else(|| Trouble::Inconclusive("there is no process to look at".to_string()))
+    }
+
+    pub fn address(&mut self) -> Outcome<SocketAddr> {
+        Ok(self.server()?.address)
+    }
+
+    /// The name that the person called `name` uses: on a server that other checks use as well,
+    /// one that nobody else has.
+    pub fn name(&self, name: &str) -> String {
+        format!("{name}{}", self.suffix)
+    }
+
+    /// A connection, and not a byte read from it.
+    pub fn dials(&mut self, name: &str) -> Outcome<Person> {
+        self.dials_with(name, None)
+    }
+
+    /// As `dials`, with a receive buffer of about so many bytes.
+    pub fn dials_with(&mut self, name: &str, receive_buffer: Option<usize>) -> Outcome<Person> {
+        let address = self.address()?;
+        let name = self.name(name);
+        self.step(format!("{name} connects"));
+        let peer = Peer::connect_with(&name, address, receive_buffer);
+        let peer = peer.map_err(|error| self.cannot_connect(&error))?;
+        Ok(Person {
+            name,
+            peer,
+            protocol: self.protocol,
+            patience: self.patience,
+            log: self.log.clone(),
+        })
+    }
+
+    fn cannot_connect(&mut self, error: &anyhow::Error) -> Trouble {
+        if let Ok(process) = self.process()
+            && !process.is_running()
+        {
+            return wrong("the server has ended").got(process.last_words(5));
+        }
+        wrong(format!("{error:#}")).late()
+    }
+
+    /// A connection that has been greeted.
+    pub fn connects(&mut self, name: &str) -> Outcome<Person> {
+        let mut person = self.dials(name)?;
+        self.greeting(&mut person)?;
+        Ok(person)
+    }
+
+    fn greeting(&self, person: &mut Person) -> Outcome {
+        match person.next() {
+            Heard::Line(line) if self.protocol.is_greeting(&line) => Ok(()),
+            Heard::Line(line) => Err(wrong(format!("{} was not greeted", person.name)).got(line)),
+            other => Err(wrong(format!("{} was not greeted", person.name))
+                .got(format!("{other:?}"))
+                .late()),
+        }
+    }
+
+    /// Somebody who has a name: connected, greeted, registered, and acknowledged.
+    pub fn joins(&mut self, name: &str) -> Outcome<Person> {
+        let mut person = self.connects(name)?;
+        self.registers(&mut person)?;
+        Ok(person)
+    }
+
+    /// As `joins`, with a small receive buffer.
+    pub fn joins_with(&mut self, name: &str, receive_buffer: usize) -> Outcome<Person> {
+        let mut person = self.dials_with(name, Some(receive_buffer))?;
+        self.greeting(&mut person)?;
+        self.registers(&mut person)?;
+        Ok(person)
+    }
+
+    /// Gives the name, waits for the acknowledgement.
+    pub fn registers(&self, person: &mut Person) -> Outcome {
+        let name = person.name.clone();
+        person.line(&self.protocol.registration(&name))?;
+        let welcome = self.protocol.welcome(&name);
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match person.next_of_any_kind(deadline) {
+                Heard::Line(line) if line.starts_with(&welcome) => return Ok(()),
+                Heard::Line(line) if self.protocol.is_notice(&line) => {}
+                Heard::Line(line) => {
+                    return Err(wrong(format!("{name} was not accepted"))
+                        .differs(welcome.as_bytes(), line.as_bytes()));
+                }
+                other => {
+                    return Err(wrong(format!("{name} was not accepted"))
+                        .expected(welcome)
+                        .got(format!("{other:?}"))
+                        .late());
+                }
+            }
+        }
+    }
+
+    /// Waits until the server has seen everything that `person` sent before: by a line that
+    /// `person` sends now and that comes back to `other`. What `other` heard in between is
+    /// wrong: nothing was to come.
+    pub fn nothing_before_a_marker(&mut self, person: &mut Person, other: &mut Person) -> Outcome {
+        let marker = format!("marker-{}", self.random.u32(..));
+        let name = other.name.clone();
+        person.says(&name, &marker)?;
+        let from = person.name.clone();
+        other
+            .hears(&from, &marker)
+            .because("something came that should not")
+    }
+
+    /// What the server printed last.
+    pub fn last_words(&self, lines: usize) -> String {
+        let process = self
+            .server
+            .as_ref()
+            .and_then(|server| server.process.as_ref());
+        process
+            .map(|process| process.last_words(lines))
+            .unwrap_or_default()
+    }
+
+    /// If the server has ended: how.
+    pub fn how_it_ended(&mut self) -> Option<String> {
+        let process = self.server.as_mut()?.process.as_mut()?;
+        let status = process.wait(LAST_BREATH)?;
+        Some(format!("the server has ended ({status})"))
+    }
+}

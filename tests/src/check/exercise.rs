@@ -1,0 +1,82 @@
+//! Exercises are data: a file `exercises/NAME.toml` and a page of the book.
+
+use super::{Check, Protocol, checks};
+use anyhow::{Context as _, bail};
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+
+static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/exercises");
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exercise {
+    /// The name of its file.
+    #[serde(default)]
+    pub name: String,
+    pub protocol: Protocol,
+    /// What the student builds, in one line.
+    pub task: String,
+    /// How long it takes, roughly.
+    pub minutes: u32,
+    /// Arguments that the student's server gets; so the page says.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// Names of checks, or `all` for everything that the protocol has.
+    pub checks: Vec<String>,
+}
+
+impl Exercise {
+    pub fn all() -> anyhow::Result<Vec<Exercise>> {
+        let mut exercises = Vec::new();
+        for file in FILES.files() {
+            let name = file
+                .path()
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy();
+            let text = file.contents_utf8().unwrap_or_default();
+            let mut exercise: Exercise = toml::from_str(text)
+                .with_context(|| format!("cannot read {}", file.path().display()))?;
+            exercise.name = name.into_owned();
+            exercises.push(exercise);
+        }
+        exercises.sort_by_key(|exercise| (exercise.protocol.stage(), exercise.name.clone()));
+        Ok(exercises)
+    }
+
+    pub fn by_name(name: &str) -> anyhow::Result<Exercise> {
+        let exercises = Exercise::all()?;
+        let names: Vec<_> = exercises
+            .iter()
+            .map(|exercise| exercise.name.clone())
+            .collect();
+        let found = exercises.into_iter().find(|exercise| exercise.name == name);
+        found.with_context(|| format!("there is no exercise {name}: choose {}", names.join(", ")))
+    }
+
+    /// Its checks, causes before what they explain.
+    pub fn checks(&self) -> anyhow::Result<Vec<&'static Check>> {
+        if self.checks == ["all"] {
+            let applies = |check: &&Check| check.protocols.contains(&self.protocol);
+            return Ok(checks::all().filter(applies).collect());
+        }
+        for name in &self.checks {
+            if Check::by_name(name).is_none() {
+                bail!("exercise {}: there is no check {name}", self.name);
+            }
+        }
+        // The order of the registry: causes come first there.
+        Ok(checks::all()
+            .filter(|check| self.checks.iter().any(|name| name == check.name))
+            .collect())
+    }
+
+    pub fn points(&self) -> anyhow::Result<f64> {
+        Ok(self.checks()?.iter().map(|check| check.points).sum())
+    }
+
+    /// The page of the book, below `docs/src`.
+    pub fn page(&self) -> String {
+        format!("exercises/{}.md", self.name)
+    }
+}

@@ -1,0 +1,238 @@
+//! Somebody in the chat, played by the lab over a raw socket: says things and judges what comes.
+
+use super::difference::brief;
+use super::outcome::{Finding, Outcome, Trouble, wrong};
+use super::{Protocol, difference};
+use crate::peer::{End, Peer};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What was done, step by step; shared by the people of one check.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub fn add(&self, step: impl Into<String>) {
+        let mut steps = self
+            .0
+            .lock()
+            .expect("no code panics while it holds the log");
+        steps.push(step.into());
+    }
+
+    pub fn steps(&self) -> Vec<String> {
+        self.0.lock().expect("as above").clone()
+    }
+}
+
+/// What a person heard next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    Line(String),
+    /// Nothing within the time; the bytes of an unfinished line, if any.
+    Nothing(Vec<u8>),
+    End(End),
+}
+
+#[derive(Debug)]
+pub struct Person {
+    pub name: String,
+    pub peer: Peer,
+    pub protocol: Protocol,
+    pub patience: Duration,
+    pub log: Log,
+}
+
+impl Person {
+    /// Sends bytes as they are, in one segment.
+    pub fn send(&mut self, bytes: &[u8]) -> Outcome {
+        self.log
+            .add(format!("{} sends `{}`", self.name, brief(bytes)));
+        self.send_silently(bytes)
+    }
+
+    /// As `send`, without a step in the log: for floods.
+    pub fn send_silently(&mut self, bytes: &[u8]) -> Outcome {
+        let sent = self.peer.send(bytes);
+        sent.map_err(|error| {
+            wrong(format!(
+                "the server ended the connection of {}: {error:#}",
+                self.name
+            ))
+        })
+    }
+
+    /// Sends one line.
+    pub fn line(&mut self, line: &str) -> Outcome {
+        self.send(format!("{line}\n").as_bytes())
+    }
+
+    /// Says `text`, to `to` where the protocol has addressees.
+    pub fn says(&mut self, to: &str, text: &str) -> Outcome {
+        self.line(&self.protocol.saying(to, text))
+    }
+
+    /// The next line that is no notice.
+    pub fn next(&mut self) -> Heard {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match self.next_of_any_kind(deadline) {
+                Heard::Line(line) if self.protocol.is_notice(&line) => {}
+                heard => return heard,
+            }
+        }
+    }
+
+    /// The next line, notices included.
+    pub fn next_of_any_kind(&mut self, deadline: Instant) -> Heard {
+        match self
+            .peer
+            .next_line(deadline.saturating_duration_since(Instant::now()))
+        {
+            // The plain protocol ends lines with LF alone (L7), but towards the client nobody
+            // fails for a CR; the check of L7 says it.
+            Some(line) => Heard::Line(line.strip_suffix('\r').map(String::from).unwrap_or(line)),
+            None => match self.peer.end {
+                Some(end) => Heard::End(end),
+                None => Heard::Nothing(self.peer.unread().to_vec()),
+            },
+        }
+    }
+
+    /// The next line that is no notice must be `text` said by `from`.
+    pub fn hears(&mut self, from: &str, text: &str) -> Outcome {
+        self.hears_line(&self.protocol.heard(from, text))
+    }
+
+    /// The next line that is no notice must be `expected`.
+    pub fn hears_line(&mut self, expected: &str) -> Outcome {
+        self.log.add(format!(
+            "{} must receive `{}`",
+            self.name,
+            brief(expected.as_bytes())
+        ));
+        match self.next() {
+            Heard::Line(line) if line == expected => Ok(()),
+            Heard::Line(line) => Err(wrong(format!("{} received something else", self.name))
+                .differs(
+                    format!("{expected}\n").as_bytes(),
+                    format!("{line}\n").as_bytes(),
+                )),
+            other => Err(self.missing(&format!("{expected}\n"), other)),
+        }
+    }
+
+    /// The next line that is no notice must be an error.
+    pub fn hears_error(&mut self) -> Outcome<String> {
+        self.log.add(format!(
+            "{} must receive a line that begins with `! `",
+            self.name
+        ));
+        match self.next() {
+            Heard::Line(line) if line.starts_with("! ") => Ok(line),
+            Heard::Line(line) => Err(wrong(format!("{} received no error", self.name))
+                .expected("! ...\\n")
+                .got(difference::visible(format!("{line}\n").as_bytes()))),
+            other => Err(self.missing("! ...\n", other)),
+        }
+    }
+
+    /// A notice must come whose text `wanted` accepts; other lines before it are left out.
+    pub fn hears_notice(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
+        self.log.add(format!("{} must receive {what}", self.name));
+        let deadline = Instant::now() + self.patience;
+        let mut seen = Vec::new();
+        loop {
+            match self.next_of_any_kind(deadline) {
+                Heard::Line(line) if wanted(&line) => return Ok(line),
+                Heard::Line(line) => seen.push(line),
+                other => {
+                    let trouble = self.missing(what, other);
+                    return Err(if seen.is_empty() {
+                        trouble
+                    } else {
+                        trouble.got(seen.join("\n"))
+                    });
+                }
+            }
+        }
+    }
+
+    /// The server must end this connection in order, with nothing but notices and errors before.
+    pub fn hears_end(&mut self) -> Outcome {
+        self.log
+            .add(format!("{} must be disconnected in order", self.name));
+        loop {
+            match self.next() {
+                Heard::End(End::Closed) => return Ok(()),
+                Heard::Line(line) if line.starts_with("! ") => {}
+                Heard::Line(line) => {
+                    return Err(
+                        wrong(format!("{} received a line instead of the end", self.name))
+                            .expected("end of stream")
+                            .got(difference::visible(line.as_bytes())),
+                    );
+                }
+                Heard::End(End::Reset) => {
+                    return Err(wrong(format!("{}'s connection was reset", self.name))
+                        .expected("end of stream")
+                        .got("a reset"));
+                }
+                other => return Err(self.missing("end of stream", other)),
+            }
+        }
+    }
+
+    /// What it means that `expected` did not come.
+    fn missing(&self, expected: &str, instead: Heard) -> Trouble {
+        let shown = difference::visible(expected.as_bytes());
+        match instead {
+            Heard::Nothing(partial) if partial.is_empty() => late(Finding {
+                message: format!("{} received nothing for {:?}", self.name, self.patience),
+                expected: shown,
+                got: "nothing".to_string(),
+                ..Finding::default()
+            }),
+            Heard::Nothing(partial) => {
+                let (expected, got) = difference::show(expected.as_bytes(), &partial);
+                late(Finding {
+                    misconception: Some("sends-without-boundaries"),
+                    message: format!("{} received text without an LF at its end", self.name),
+                    expected,
+                    got,
+                })
+            }
+            Heard::End(end) => {
+                let how = match end {
+                    End::Closed => "closed",
+                    End::Reset => "reset",
+                };
+                wrong(format!("the server {how} the connection of {}", self.name))
+                    .expected(shown)
+                    .got(format!("the connection was {how}"))
+            }
+            Heard::Line(line) => wrong("something else came").expected(shown).got(line),
+        }
+    }
+
+    pub fn half_close(&self) {
+        self.log
+            .add(format!("{} ends its sending (half-close)", self.name));
+        self.peer.half_close();
+    }
+
+    /// Closes without further words.
+    pub fn leaves(self) {
+        self.log.add(format!("{} closes the connection", self.name));
+    }
+
+    pub fn resets(self) {
+        self.log
+            .add(format!("{} resets the connection (RST)", self.name));
+        self.peer.reset();
+    }
+}
+
+fn late(finding: Finding) -> Trouble {
+    Trouble::Late(Box::new(finding))
+}

@@ -1,0 +1,313 @@
+//! Carries an exercise out: every check, several at a time, causes before what they explain.
+
+use super::outcome::{Finding, Outcome, Trouble};
+use super::{Check, Context, Exercise, Target};
+use crate::report::{CheckResult, Report, Verdict};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Checks that run at the same time: most of them wait most of the time.
+const WORKERS: usize = 4;
+
+/// Lines of the program's output that a result keeps.
+const OUTPUT_LINES: usize = 12;
+
+/// Steps of a check that a result keeps: the last ones.
+const STEPS_MAX: usize = 30;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The names of the checks to carry out; empty: all.
+    pub only: Vec<String>,
+    pub seed: u64,
+    pub workers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            only: Vec::new(),
+            seed: 1,
+            workers: WORKERS,
+        }
+    }
+}
+
+/// What happens while it runs, for a progress display.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Started(&'static Check),
+    Done(&'a CheckResult),
+}
+
+/// Checks `target` and says what was found. Fails only if the lab itself is at fault.
+pub fn run(
+    exercise: &Exercise,
+    target: &Target,
+    options: &Options,
+    progress: &(dyn Fn(Event) + Sync),
+) -> anyhow::Result<Report> {
+    let started = Instant::now();
+    let mut checks = exercise.checks()?;
+    for name in &options.only {
+        let known = checks.iter().any(|check| check.name == name);
+        anyhow::ensure!(known, "exercise {} has no check {name}", exercise.name);
+    }
+    if !options.only.is_empty() {
+        checks.retain(|check| options.only.iter().any(|name| name == check.name));
+    }
+    if let Target::Stage(number) = target {
+        crate::stage::Stage::by_number(*number)?.program()?; // builds it once, before the workers ask for it
+    }
+    let workers = if target.has_process() {
+        options.workers
+    } else {
+        1
+    };
+    let all = All {
+        exercise,
+        target,
+        options,
+        progress,
+        checks,
+        state: Mutex::default(),
+        changed: Condvar::new(),
+    };
+    thread::scope(|scope| {
+        for _ in 0..workers.max(1) {
+            scope.spawn(|| all.work());
+        }
+    });
+    let state = all
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let checks = in_reading_order(&all.checks, state.done);
+    let output = checks
+        .first()
+        .map(|check| check.output.clone())
+        .unwrap_or_default();
+    Ok(Report {
+        exercise: exercise.name.clone(),
+        score: checks.iter().map(|check| check.points).sum(),
+        max_score: checks.iter().map(|check| check.max_points).sum(),
+        verdict: overall(&checks),
+        seed: options.seed,
+        command: target.arguments(),
+        seconds: started.elapsed().as_secs_f64(),
+        checks,
+        output,
+    })
+}
+
+/// What failed comes first, and among that the causes before what they explain.
+fn in_reading_order(
+    checks: &[&'static Check],
+    mut done: BTreeMap<&'static str, CheckResult>,
+) -> Vec<CheckResult> {
+    let mut results: Vec<_> = checks
+        .iter()
+        .filter_map(|check| done.remove(check.name))
+        .collect();
+    results.sort_by_key(|result| std::cmp::Reverse(result.verdict)); // stable
+    results
+}
+
+fn overall(checks: &[CheckResult]) -> Verdict {
+    let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
+    match () {
+        _ if any(Verdict::Failed) => Verdict::Failed,
+        _ if any(Verdict::Inconclusive) => Verdict::Inconclusive,
+        _ if any(Verdict::Passed) => Verdict::Passed,
+        _ => Verdict::Inconclusive, // nothing was judged
+    }
+}
+
+struct All<'a> {
+    exercise: &'a Exercise,
+    target: &'a Target,
+    options: &'a Options,
+    progress: &'a (dyn Fn(Event) + Sync),
+    checks: Vec<&'static Check>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    taken: Vec<&'static str>,
+    done: BTreeMap<&'static str, CheckResult>,
+}
+
+impl All<'_> {
+    fn work(&self) {
+        while let Some((check, cause)) = self.take() {
+            (self.progress)(Event::Started(check));
+            let result = match cause {
+                Some(cause) => self.skip(check, cause),
+                None => self.carry_out(check),
+            };
+            (self.progress)(Event::Done(&result));
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.done.insert(check.name, result);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next check whose causes are known, with the cause that explains its failure, if any.
+    fn take(&self) -> Option<(&'static Check, Option<String>)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if state.taken.len() == self.checks.len() {
+                return None;
+            }
+            let ready = self.checks.iter().find(|check| {
+                !state.taken.contains(&check.name)
+                    && check.after.iter().all(|cause| {
+                        state.done.contains_key(cause)
+                            || !self.checks.iter().any(|c| c.name == *cause)
+                    })
+            });
+            if let Some(check) = ready {
+                state.taken.push(check.name);
+                let cause = check
+                    .after
+                    .iter()
+                    .find_map(|cause| state.done.get(cause)?.explains());
+                return Some((check, cause));
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn skip(&self, check: &'static Check, cause: String) -> CheckResult {
+        let mut result = self.blank(check, Verdict::Skipped);
+        result.message = format!("not carried out: {cause} has to pass first");
+        result
+    }
+
+    fn carry_out(&self, check: &'static Check) -> CheckResult {
+        if check.needs_process && !self.target.has_process() {
+            let mut result = self.blank(check, Verdict::Skipped);
+            result.message = "needs the server's process, not only its address".to_string();
+            return result;
+        }
+        let started = Instant::now();
+        let mut result = self.attempt(check, 0);
+        if let Some(second) = result.1.take() {
+            // Only slow, perhaps: once more, with more patience.
+            result = self.attempt(check, second);
+        }
+        let mut result = result.0;
+        result.seconds = started.elapsed().as_secs_f64();
+        result
+    }
+
+    /// The result, and the number of the next attempt if one is called for.
+    fn attempt(&self, check: &'static Check, attempt: usize) -> (CheckResult, Option<usize>) {
+        let suffix = if self.target.has_process() {
+            String::new()
+        } else {
+            unique_suffix()
+        };
+        let mut context = Context::new(
+            self.target,
+            self.exercise.protocol,
+            &self.exercise.arguments,
+            self.options.seed,
+            attempt,
+            suffix,
+        );
+        let outcome = catch_unwind(AssertUnwindSafe(|| (check.run)(&mut context)));
+        let outcome = outcome.unwrap_or_else(|_| {
+            Err(Trouble::Inconclusive(
+                "this check has a defect: it ended in a panic".to_string(),
+            ))
+        });
+        let again = match &outcome {
+            Err(Trouble::Late(_) | Trouble::Inconclusive(_)) if attempt == 0 => Some(1),
+            _ => None,
+        };
+        (self.judge(check, outcome, context), again)
+    }
+
+    fn judge(&self, check: &'static Check, outcome: Outcome, mut context: Context) -> CheckResult {
+        let (verdict, finding) = match outcome {
+            Ok(()) => (Verdict::Passed, Finding::default()),
+            Err(Trouble::Wrong(finding) | Trouble::Late(finding)) => (Verdict::Failed, *finding),
+            Err(Trouble::Inconclusive(why)) => (
+                Verdict::Inconclusive,
+                Finding {
+                    message: why,
+                    ..Finding::default()
+                },
+            ),
+        };
+        let mut result = self.blank(check, verdict);
+        result.misconception = finding.misconception.map(String::from);
+        result.message = finding.message;
+        result.expected = finding.expected;
+        result.got = finding.got;
+        if verdict != Verdict::Passed {
+            let steps = context.log.steps();
+            result.steps = steps[steps.len().saturating_sub(STEPS_MAX)..].to_vec();
+            result.output = context.last_words(OUTPUT_LINES);
+            if let Some(end) = context.how_it_ended() {
+                result.message = format!("{}; {end}", result.message);
+            }
+        }
+        result
+    }
+
+    fn blank(&self, check: &'static Check, verdict: Verdict) -> CheckResult {
+        // What could not be checked is not counted against anybody.
+        let earned = matches!(verdict, Verdict::Passed | Verdict::Inconclusive);
+        CheckResult {
+            name: check.name.to_string(),
+            rule: check.rule.to_string(),
+            verdict,
+            points: if earned { check.points } else { 0.0 },
+            max_points: check.points,
+            misconception: None,
+            message: String::new(),
+            steps: Vec::new(),
+            expected: String::new(),
+            got: String::new(),
+            output: String::new(),
+            chapter: check.chapter.to_string(),
+            repeat: format!(
+                "cargo lab check {} --seed {} --only {} {}",
+                self.exercise.name,
+                self.options.seed,
+                check.name,
+                self.target.arguments()
+            ),
+            seconds: 0.0,
+        }
+    }
+}
+
+impl CheckResult {
+    /// The name of what to repair first, if this result explains the failure of others.
+    fn explains(&self) -> Option<String> {
+        (self.verdict == Verdict::Failed || self.verdict == Verdict::Skipped)
+            .then(|| self.name.clone())
+    }
+}
+
+/// Short, and different for each check that talks to the same server.
+fn unique_suffix() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id().wrapping_mul(1000) + NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("-{:x}", number & 0xf_ffff)
+}
+
+/// How long a process that is about to end may take until that is noticed.
+pub const LAST_BREATH: Duration = Duration::from_millis(50);

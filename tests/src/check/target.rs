@@ -1,0 +1,129 @@
+//! What is checked: a command, an address, or one of the kit's own stages.
+
+use super::Protocol;
+use crate::process::{self, Server};
+use crate::stage::Stage;
+use std::net::SocketAddr;
+use std::process::Command;
+
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// Anybody's program. `{host}` and `{port}` are replaced; HOST and PORT are set.
+    Command(Vec<String>),
+    /// A server that runs already.
+    Address(SocketAddr),
+    /// The kit's own server.
+    Stage(u8),
+}
+
+/// How to start a server.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct StartOptions<'a> {
+    /// Further arguments.
+    pub arguments: &'a [&'a str],
+    /// How many descriptors it may have (Unix).
+    pub descriptors: Option<u32>,
+    /// A port to use instead of a free one.
+    pub port: Option<u16>,
+}
+
+impl Target {
+    pub fn has_process(&self) -> bool {
+        !matches!(self, Target::Address(_))
+    }
+
+    /// Starts a server of its own, or gives the one that runs.
+    pub fn start_server(&self, options: StartOptions) -> anyhow::Result<Server> {
+        match self {
+            Target::Address(address) => Ok(Server {
+                address: *address,
+                process: None,
+            }),
+            Target::Stage(number) => {
+                let stage = Stage::by_number(*number)?;
+                let port = options.port.unwrap_or(0).to_string();
+                let mut words = vec![stage.program()?.display().to_string()];
+                words.extend(["server", "127.0.0.1", &port].map(String::from));
+                words.extend(options.arguments.iter().map(|word| word.to_string()));
+                Server::start(stage.package, limited(&words, options.descriptors))
+            }
+            Target::Command(words) => {
+                let port = match options.port {
+                    Some(port) => port,
+                    None => process::free_port()?,
+                };
+                let mut words = filled_in(words, port);
+                words.extend(options.arguments.iter().map(|word| word.to_string()));
+                let mut command = limited(&words, options.descriptors);
+                command
+                    .env("HOST", "127.0.0.1")
+                    .env("PORT", port.to_string());
+                Server::start_on_port("server", command, port)
+            }
+        }
+    }
+
+    /// The command that starts the student's client for a server on `port`; for a stage, its client.
+    pub fn client_command(&self, port: u16) -> anyhow::Result<Command> {
+        match self {
+            Target::Stage(number) => {
+                let mut command = Command::new(Stage::by_number(*number)?.program()?);
+                command.args(["client", "127.0.0.1", &port.to_string()]);
+                Ok(command)
+            }
+            Target::Command(words) => {
+                let mut command = limited(&filled_in(words, port), None);
+                command
+                    .env("HOST", "127.0.0.1")
+                    .env("PORT", port.to_string());
+                Ok(command)
+            }
+            Target::Address(_) => anyhow::bail!("a client is checked by its command"),
+        }
+    }
+
+    /// As it is typed behind `lab check EXERCISE`.
+    pub fn arguments(&self) -> String {
+        match self {
+            Target::Stage(number) => format!("--stage {number}"),
+            Target::Address(address) => format!("--address {address}"),
+            Target::Command(words) => {
+                let words = words.iter().map(String::as_str);
+                format!("-- {}", shlex::try_join(words).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The protocol that a target speaks by itself.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Target::Stage(number) => Some(Protocol::of_stage(*number)),
+            _ => None,
+        }
+    }
+}
+
+fn filled_in(words: &[String], port: u16) -> Vec<String> {
+    let port = port.to_string();
+    let fill = |word: &String| word.replace("{host}", "127.0.0.1").replace("{port}", &port);
+    words.iter().map(fill).collect()
+}
+
+/// The command, on Unix by way of a shell that lowers the limit of descriptors first.
+fn limited(words: &[String], descriptors: Option<u32>) -> Command {
+    let mut command;
+    match descriptors {
+        Some(count) if cfg!(unix) => {
+            command = Command::new("sh");
+            command
+                .arg("-c")
+                .arg(format!("ulimit -n {count}; exec \"$0\" \"$@\""))
+                .args(words);
+        }
+        _ => {
+            command = Command::new(&words[0]);
+            command.args(&words[1..]);
+        }
+    }
+    command
+}
