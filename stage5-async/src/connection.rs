@@ -1,0 +1,204 @@
+//! One client's task. It has two halves that run side by side and never wait for each other: one
+//! takes lines to the hub, one takes what is owed to the socket.
+
+use crate::command;
+use crate::console::explain;
+use crate::hub::Event;
+use crate::limits::{Allowance, ClientId, Limits};
+use crate::line::{CLIENT_LINE_BYTES_MAX, LineDecoder};
+use crate::outbox::Outbox;
+use std::borrow::Cow;
+use std::future::{pending, poll_fn};
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// How long an ended client may take to read what it is owed (rule L10).
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// How long we then wait for the client's own end.
+const LAST_READS: Duration = Duration::from_secs(5);
+
+/// How long every guess at the admin's password takes, right or wrong.
+const PASSWORD_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes of one read. They lie on the stack while a read runs, not in the task while it waits.
+const READ_BYTES: usize = 16 * 1024;
+
+pub struct Connection {
+    pub client: ClientId,
+    pub socket: TcpStream,
+    pub outbox: Rc<Outbox>,
+    pub hub: mpsc::Sender<Event>,
+}
+
+/// Why a conversation is over.
+enum End {
+    /// The client has sent its last line.
+    Input,
+    /// The hub has closed the outbox, and all of it is written.
+    Outbox,
+    /// The connection is broken.
+    Broken(io::Error),
+}
+
+impl Connection {
+    /// Serves the client to its end. `seat` is its place among the clients that count.
+    pub async fn run(mut self, limits: &Limits, seat: impl Drop) {
+        let end = self.talk(limits).await;
+        let reason = match &end {
+            End::Broken(error) => Some(plain_words(error)),
+            End::Input | End::Outbox => None,
+        };
+        let _ = self
+            .hub
+            .send(Event::Ended {
+                client: self.client,
+                reason,
+            })
+            .await; // or it is gone
+        if matches!(end, End::Broken(_)) {
+            return;
+        }
+        let (_, mut writer) = self.socket.split();
+        let _ = timeout(
+            LAST_WRITES,
+            write_mail(&self.outbox, &mut writer, self.client),
+        )
+        .await;
+        drop(seat); // before the client can see its end, come again, and find its place taken
+        hang_up(&mut self.socket).await;
+    }
+
+    async fn talk(&mut self, limits: &Limits) -> End {
+        let (mut reader, mut writer) = self.socket.split();
+        // `biased`: in this order, instead of one that is drawn by lot each time.
+        tokio::select! {
+            biased;
+            end = write_mail(&self.outbox, &mut writer, self.client) => match end {
+                Ok(()) => End::Outbox,
+                Err(error) => End::Broken(error),
+            },
+            end = read_lines(&mut reader, &self.hub, self.client, limits) => match end {
+                Ok(()) => End::Input,
+                Err(error) => End::Broken(error),
+            },
+            () = remind_of_name(&self.hub, self.client, limits) => End::Outbox,
+        }
+    }
+}
+
+/// Takes line after line to the hub, until the client's last.
+///
+/// While a line waits for its turn, nothing is read: the bytes pile up in the kernel, and when
+/// its buffer is full, TCP makes the sender wait. So a flood costs the server no memory.
+async fn read_lines(
+    reader: &mut ReadHalf<'_>,
+    hub: &mpsc::Sender<Event>,
+    client: ClientId,
+    limits: &Limits,
+) -> io::Result<()> {
+    let mut decoder = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
+    let mut allowance = Allowance::new(limits.lines_per_second, Instant::now());
+    while read_once(reader, &mut decoder).await? > 0 {
+        while let Some(line) = decoder.next_line() {
+            let line = line.map(Cow::into_owned);
+            let mut wait = allowance.wait_for_next_line();
+            if line.as_ref().is_ok_and(|line| command::is_password(line)) {
+                wait += PASSWORD_WAIT;
+            }
+            if !wait.is_zero() {
+                explain!("client {}: its line waits {wait:?} for its turn", client.0);
+                sleep_unless_reset(wait, reader).await?;
+            }
+            if hub.send(Event::Line { client, line }).await.is_err() {
+                return Ok(()); // the server is shutting down
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One read, as soon as there is something to read; 0 bytes are the client's end.
+async fn read_once(reader: &mut ReadHalf<'_>, decoder: &mut LineDecoder) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        Pin::new(&mut *reader)
+            .poll_read(context, &mut bytes)
+            .map_ok(|()| {
+                decoder.push(bytes.filled());
+                bytes.filled().len()
+            })
+    })
+    .await
+}
+
+/// Lines of a client that is gone by a reset wait no longer (rule L9).
+async fn sleep_unless_reset(wait: Duration, reader: &ReadHalf<'_>) -> io::Result<()> {
+    tokio::select! {
+        () = sleep(wait) => Ok(()),
+        ready = reader.ready(Interest::ERROR) => {
+            ready?;
+            Err(ErrorKind::ConnectionReset.into())
+        }
+    }
+}
+
+/// Writes what the hub puts into the outbox, all of it at once; until the hub closes the outbox.
+async fn write_mail(
+    outbox: &Outbox,
+    writer: &mut WriteHalf<'_>,
+    client: ClientId,
+) -> io::Result<()> {
+    while outbox.is_filled().await {
+        match outbox.write_with(|bytes| writer.try_write(bytes)) {
+            Ok(written) => explain!("client {}: {written} bytes in one write", client.0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => writer.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// One deadline for the whole of choosing a name, however busy the client keeps us meanwhile.
+async fn remind_of_name(hub: &mpsc::Sender<Event>, client: ClientId, limits: &Limits) {
+    if limits.seconds_to_register > 0 {
+        sleep(Duration::from_secs(limits.seconds_to_register)).await;
+        let _ = hub.send(Event::NameIsDue { client }).await;
+    }
+    pending().await // never the reason why a conversation ends
+}
+
+/// Ends the connection so that the client can read everything that is on its way.
+///
+/// If we closed the socket while bytes of the client lie there unread, the kernel would send a
+/// reset, and a reset destroys what the client has not read yet. So we send our end, and read on
+/// until the client sends its own.
+pub async fn hang_up(socket: &mut TcpStream) {
+    let read_on = async {
+        let mut ignored = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
+        let (mut reader, mut writer) = socket.split();
+        writer.shutdown().await?;
+        while read_once(&mut reader, &mut ignored).await? > 0 {
+            ignored = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
+        }
+        io::Result::Ok(())
+    };
+    let _ = timeout(LAST_READS, read_on).await; // whatever happens now, it is over
+}
+
+fn plain_words(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "connection reset".into(),
+        ErrorKind::TimedOut => "no answer".into(),
+        _ => "connection lost".into(),
+    }
+}

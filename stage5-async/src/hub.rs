@@ -1,0 +1,133 @@
+//! The one task that owns the rooms. Everybody else writes to it, so no lock exists, and between
+//! two events the rooms are never half changed.
+//!
+//! Connections wait for the hub when its mailbox is full. The hub waits for nobody: that is why
+//! nothing here can lock up.
+
+use crate::console::{self, explain};
+use crate::limits::{ClientId, Limits};
+use crate::line::LineError;
+use crate::outbox::Outbox;
+use crate::rooms::{Effect, Rooms};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use tokio::sync::mpsc;
+
+/// How many events may wait for the hub; who has one more waits with it.
+pub const EVENTS_MAX: usize = 1024;
+
+/// What a connection tells the hub.
+#[derive(Debug)]
+pub enum Event {
+    Arrived {
+        client: ClientId,
+        address: SocketAddr,
+        outbox: Rc<Outbox>,
+    },
+    Line {
+        client: ClientId,
+        line: Result<String, LineError>,
+    },
+    NameIsDue {
+        client: ClientId,
+    },
+    /// The last event of a client. After it, its number may be given to another.
+    Ended {
+        client: ClientId,
+        reason: Option<String>,
+    },
+    ShutDown,
+}
+
+/// Runs until `ShutDown`, or until nobody is left who could write.
+pub async fn run(mut events: mpsc::Receiver<Event>, limits: Limits, password: Option<String>) {
+    let mut hub = Hub {
+        rooms: Rooms::new(limits, password),
+        outboxes: Vec::new(),
+    };
+    let mut batch = Vec::new();
+    while events.recv_many(&mut batch, EVENTS_MAX).await > 0 {
+        explain!("hub: woken by {} events", batch.len());
+        for event in batch.drain(..) {
+            if matches!(event, Event::ShutDown) {
+                return hub.shut_down();
+            }
+            hub.handle(event);
+        }
+    }
+}
+
+struct Hub {
+    rooms: Rooms,
+    /// By `ClientId`.
+    outboxes: Vec<Option<Rc<Outbox>>>,
+}
+
+impl Hub {
+    /// Not `async`, on purpose: what is decided for one event is carried out before the next.
+    fn handle(&mut self, event: Event) {
+        let effects = match event {
+            Event::Arrived {
+                client,
+                address,
+                outbox,
+            } => {
+                if self.outboxes.len() <= client.0 {
+                    self.outboxes.resize(client.0 + 1, None);
+                }
+                self.outboxes[client.0] = Some(outbox);
+                self.rooms.arrive(client, address)
+            }
+            Event::Line {
+                client,
+                line: Ok(line),
+            } => self.rooms.apply(client, &line),
+            Event::Line {
+                client,
+                line: Err(error),
+            } => self.rooms.refuse(client, &error.to_string()),
+            Event::NameIsDue { client } => self.rooms.name_is_due(client),
+            Event::Ended { client, reason } => self.rooms.leave(client, reason.as_deref()),
+            Event::ShutDown => Vec::new(),
+        };
+        self.carry_out(effects);
+    }
+
+    /// The only place where a decision becomes something that a client sees. Whoever is closed
+    /// here makes new effects (`* ann left`), hence a queue and no recursion.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            match effect {
+                Effect::Send { to, line } => to.for_each(|client| {
+                    let Some(outbox) = &self.outboxes[client.0] else {
+                        return; // closed a moment ago: it is in this list, but not in the room
+                    };
+                    if outbox.push(&line).is_err() {
+                        outbox.push_beyond_limit("! you read too slowly\n");
+                        self.close(client);
+                        queue.extend(self.rooms.leave(client, Some("read too slowly")));
+                    }
+                }),
+                Effect::Close { client } => self.close(client),
+                Effect::Log(line) => console::say(line),
+            }
+        }
+    }
+
+    /// The client's task sees this, sends what is owed, and ends.
+    fn close(&mut self, client: ClientId) {
+        if let Some(outbox) = self.outboxes[client.0].take() {
+            outbox.close();
+        }
+    }
+
+    fn shut_down(&mut self) {
+        let effects = self.rooms.shut_down();
+        self.carry_out(effects);
+        for outbox in self.outboxes.iter().flatten() {
+            outbox.close();
+        }
+    }
+}
