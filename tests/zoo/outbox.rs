@@ -1,0 +1,149 @@
+//! What the server owes one client: filled under the world's lock, emptied by a thread that may
+//! wait for the client as long as it takes.
+
+use crate::defects::Defect;
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Rule L13.
+const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a client whose connection ends may take to receive what it is owed (L10).
+const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
+
+pub struct Outbox {
+    pub stream: TcpStream,
+    defect: Defect,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<Vec<u8>>,
+    bytes: usize,
+    /// Nothing more will be pushed.
+    finished: bool,
+    /// The writer has ended.
+    written: bool,
+    dead: bool,
+}
+
+impl Outbox {
+    pub fn new(stream: TcpStream, defect: Defect) -> Arc<Outbox> {
+        Arc::new(Outbox {
+            stream,
+            defect,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Whether the client can still be written to. Never waits, in a correct server.
+    pub fn push(self: &Arc<Outbox>, line: &str) -> bool {
+        let mut line = line.as_bytes().to_vec();
+        if !self.defect.is("sends-without-boundaries") {
+            line.push(b'\n');
+        }
+        if self.defect.is("slow-reader-stalls-others") {
+            return (&self.stream).write_all(&line).is_ok();
+        }
+        if self.defect.is("reorders-under-load") {
+            let outbox = Arc::clone(self);
+            std::thread::spawn(move || outbox.queue(line));
+            return true;
+        }
+        self.queue(line)
+    }
+
+    fn queue(&self, line: Vec<u8>) -> bool {
+        let mut state = self.lock();
+        if state.dead || state.finished {
+            return false;
+        }
+        if self.defect.is("loses-under-load") && state.lines.len() >= 16 {
+            let lost = state.lines.remove(0);
+            state.bytes -= lost.len();
+        }
+        state.bytes += line.len();
+        state.lines.push(line);
+        self.changed.notify_all();
+        if state.bytes <= OUTBOX_BYTES_MAX || self.defect.is("unbounded-queue") {
+            return true;
+        }
+        state.dead = true;
+        state.lines = Vec::new();
+        drop(state);
+        self.say_once("! you read too slowly\n");
+        let _ = self.stream.shutdown(Shutdown::Both); // wakes the reader and the writer
+        false
+    }
+
+    /// If there is room for it: nobody waits for a client that does not read.
+    fn say_once(&self, line: &str) {
+        let _ = self.stream.set_nonblocking(true);
+        let _ = (&self.stream).write(line.as_bytes());
+    }
+
+    /// The writer's thread.
+    pub fn run(&self) {
+        while let Some(bytes) = self.next_bytes() {
+            if (&self.stream).write_all(&bytes).is_err() {
+                self.lock().dead = true;
+                break;
+            }
+        }
+        let mut state = self.lock();
+        state.written = true;
+        self.changed.notify_all();
+    }
+
+    /// Everything that is pending; waits for it. `None`: nothing more will come.
+    fn next_bytes(&self) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        loop {
+            if state.dead {
+                return None;
+            }
+            if !state.lines.is_empty() {
+                state.bytes = 0;
+                return Some(std::mem::take(&mut state.lines).concat());
+            }
+            if state.finished {
+                return None;
+            }
+            state = self.changed.wait(state).expect("as in lock");
+        }
+    }
+
+    /// Sends what is owed and ends our side of the stream.
+    pub fn finish(&self) {
+        let mut state = self.lock();
+        state.finished = true;
+        self.changed.notify_all();
+        if !self.defect.is("drops-output-at-eof") {
+            let waiting = |state: &mut State| !state.written;
+            let wait = self
+                .changed
+                .wait_timeout_while(state, FLUSH_PATIENCE, waiting);
+            state = wait.expect("as in lock").0;
+        }
+        state.dead = true;
+        drop(state);
+        let _ = self.stream.shutdown(Shutdown::Write); // it may have ended already
+        self.changed.notify_all();
+    }
+
+    /// The connection was reset: nothing can be sent any more.
+    pub fn give_up(&self) {
+        self.lock().dead = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let state = self.state.lock();
+        state.expect("no code panics while it holds an outbox")
+    }
+}
