@@ -120,6 +120,7 @@ fn explanation(check: &crate::report::CheckResult) -> String {
     for (label, value) in [
         ("expected", &check.expected),
         ("got", &check.got),
+        ("printed", &check.output),
         ("read", &check.chapter),
         ("repeat", &check.repeat),
     ] {

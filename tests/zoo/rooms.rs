@@ -117,7 +117,7 @@ impl World {
         let room = self.room_to_speak_in(id)?;
         let name = self.name_of(id);
         self.log(id, text);
-        self.to_room(&room, Some(id), &format!("{name}: {text}"));
+        self.relay(&room, Some(id), &format!("{name}: {text}"));
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl World {
         }
         let room = self.room_to_speak_in(id)?;
         let name = self.name_of(id);
-        self.to_room(&room, Some(id), &format!("{name} ~ {text}"));
+        self.relay(&room, Some(id), &format!("{name} ~ {text}"));
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl World {
         if self.defect.is("private-is-public")
             && let Some(room) = self.clients[&id].current.clone()
         {
-            self.to_room(&room, Some(id), &format!("{name}: {text}"));
+            self.relay(&room, Some(id), &format!("{name}: {text}"));
         }
         self.tell(receiver, &format!("[private] {name}: {text}"));
         Ok(())
@@ -158,7 +158,7 @@ impl World {
         self.rooms[room].muted.contains(&id) && !self.defect.is("mute-ignored")
     }
 
-    fn to_room(&mut self, key: &str, without: Option<Id>, text: &str) {
+    fn relay(&mut self, key: &str, without: Option<Id>, text: &str) {
         let room = &self.rooms[key];
         let line = format!("[{}] {text}", room.name);
         let receivers = if self.defect.is("leaks-across-rooms") {
@@ -174,7 +174,7 @@ impl World {
     }
 
     fn notice(&mut self, key: &str, without: Option<Id>, text: &str) {
-        self.to_room(key, without, &format!("* {text}"));
+        self.relay(key, without, &format!("* {text}"));
     }
 
     fn answer(&mut self, id: Id, text: &str) -> Refusal {

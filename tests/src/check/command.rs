@@ -2,11 +2,14 @@
 
 use super::run::{Event, Options, run};
 use super::{Exercise, Target, text};
-use crate::report::{Report, Verdict};
+use crate::formats::{Format, Setting};
 use anyhow::bail;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 /// Checks a program against an exercise
 #[derive(Debug, Args)]
@@ -24,6 +27,9 @@ pub struct CheckArguments {
     /// Carries out this check alone; may be given several times
     #[arg(long, value_name = "CHECK")]
     pub only: Vec<String>,
+    /// How the result is written on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -83,23 +89,48 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
         ..Options::default()
     };
-    let progress = |event: Event| {
-        if let Event::Done(result) = event {
-            eprintln!("{}", text::progress_line(result));
-        }
-    };
-    let report = run(&exercise, &target, &options, &progress)?;
-    print!("{}", text::report(&report));
-    Ok(status(&report))
+    let bar = Progress::new(exercise.checks()?.len());
+    let report = run(&exercise, &target, &options, &|event| bar.show(&event))?;
+    bar.finish();
+    let setting = Setting::current(&report.command);
+    let text = arguments.format.render(&report, &setting)?;
+    // A reader that has seen enough (`| head`) is no fault.
+    let _ = anstream::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::from(arguments.format.exit_status(report.verdict)))
 }
 
-/// The exit status that says how it went.
-pub fn status(report: &Report) -> ExitCode {
-    ExitCode::from(match report.verdict {
-        Verdict::Passed => 0,
-        Verdict::Failed => 1,
-        Verdict::Inconclusive | Verdict::Skipped => 3,
-    })
+/// What is being checked right now, on stderr, if that is a terminal.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    running: Mutex<Vec<&'static str>>,
+}
+
+impl Progress {
+    pub fn new(checks: usize) -> Progress {
+        let style = ProgressStyle::with_template("{bar:24} {pos:>2} of {len}  {wide_msg}");
+        let style = style.expect("the template is right");
+        Progress {
+            bar: ProgressBar::new(checks as u64).with_style(style),
+            running: Mutex::default(),
+        }
+    }
+
+    pub fn show(&self, event: &Event) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started(check) => running.push(check.name),
+            Event::Done(result) => {
+                running.retain(|name| *name != result.name);
+                self.bar.inc(1);
+            }
+        }
+        self.bar.set_message(running.join(", "));
+    }
+
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// Lists the exercises

@@ -10,7 +10,7 @@ fn check(name: &str, rule: &str, verdict: Verdict, max_points: f64) -> CheckResu
         name: name.to_string(),
         rule: rule.to_string(),
         verdict,
-        points: if verdict == Verdict::Passed {
+        points: if matches!(verdict, Verdict::Passed | Verdict::Inconclusive) {
             max_points
         } else {
             0.0
@@ -38,6 +38,8 @@ fn mixed() -> Report {
         ],
         expected: "\"alice: hi\\n\"".to_string(),
         got: "\"! bad line\\n\"\n ^ byte 0 differs".to_string(),
+        output: "server stdout | listening on 127.0.0.1:4000\nserver stderr | \u{1b}[2JTraceback"
+            .to_string(),
         ..check("cuts", "L1", Verdict::Failed, 3.0)
     };
     let unknown = CheckResult {
@@ -61,7 +63,7 @@ fn mixed() -> Report {
         max_score: 9.0,
         verdict: Verdict::Failed,
         seed: 7,
-        command: "python3 server.py {host} {port}".to_string(),
+        command: "-- python3 server.py {host} {port}".to_string(),
         seconds: 2.5,
         checks: vec![
             cuts,

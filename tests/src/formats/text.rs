@@ -16,22 +16,19 @@ const STRONG: Style = Style::new().bold();
 const LABEL_WIDTH: usize = 10;
 
 /// How many of the last lines of the student's program are shown.
-const OUTPUT_LINES_MAX: usize = 12;
+const OUTPUT_LINES_MAX: usize = 6;
 
 pub fn render(report: &Report, setting: &Setting) -> String {
     let mut page = Page::new(setting.width);
     page.line(&format!(
         "{} {FAINT}·{FAINT:#} {}",
         styled(STRONG, &report.exercise),
-        printable(&report.command)
+        printable(report.command.trim_start_matches("-- "))
     ));
     page.failures(report);
     page.unsure(report);
     page.skipped(report);
     page.passed(report);
-    if report.verdict != Verdict::Passed {
-        page.output(&report.output);
-    }
     page.summary(report);
     page.text
 }
@@ -65,7 +62,12 @@ impl Page {
     fn unsure(&mut self, report: &Report) {
         for check in with(report, Verdict::Inconclusive) {
             self.line("");
-            self.heading(UNSURE, "?", &check.name, "inconclusive: not counted");
+            self.heading(
+                UNSURE,
+                "?",
+                &check.name,
+                "inconclusive: not counted against you",
+            );
             self.explain(check);
         }
     }
@@ -92,6 +94,7 @@ impl Page {
         }
         self.field("expected", &check.expected, GOOD);
         self.field("got", &check.got, BAD);
+        self.field("printed", &last_lines(&check.output), FAINT);
         self.field("read", &check.chapter, Style::new());
         self.field("repeat", &check.repeat, Style::new());
     }
@@ -144,18 +147,6 @@ impl Page {
         }
     }
 
-    fn output(&mut self, output: &str) {
-        let lines: Vec<&str> = output.lines().collect();
-        if lines.is_empty() {
-            return;
-        }
-        self.line("");
-        self.line("The last lines of your program:");
-        for line in &lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..] {
-            self.line(&format!("  {FAINT}│{FAINT:#} {}", printable(line)));
-        }
-    }
-
     fn summary(&mut self, report: &Report) {
         let count = |verdict| with(report, verdict).count();
         let style = match report.verdict {
@@ -203,6 +194,11 @@ fn mark(check: &CheckResult, with_name: bool) -> String {
         .filter(|p| !p.is_empty())
         .collect();
     parts.join(" · ")
+}
+
+fn last_lines(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..].join("\n")
 }
 
 fn name_width(checks: &[&CheckResult]) -> usize {
