@@ -5,8 +5,10 @@
 //! anybody's program in any language.
 
 pub mod check;
+pub mod conversation;
 pub mod formats;
 pub mod peer;
+pub mod play;
 pub mod process;
 pub mod proxy;
 pub mod report;

@@ -15,6 +15,7 @@ struct Cli {
 enum Command {
     Check(chat_lab::check::command::CheckArguments),
     Exercises(chat_lab::check::command::ExercisesArguments),
+    Play(chat_lab::play::Arguments),
     Proxy(chat_lab::proxy::Arguments),
 }
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let result: anyhow::Result<ExitCode> = match Cli::parse().command {
         Command::Check(arguments) => chat_lab::check::command::check(&arguments),
         Command::Exercises(arguments) => chat_lab::check::command::exercises(&arguments),
+        Command::Play(arguments) => chat_lab::play::run(&arguments),
         Command::Proxy(arguments) => chat_lab::proxy::run(arguments),
     };
     result.unwrap_or_else(|error| {
