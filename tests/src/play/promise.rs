@@ -154,11 +154,17 @@ impl Design {
         };
         let typed: Vec<String> = match public {
             true => vec![text.to_string()],
-            false => heard_by.iter().chain(&gone).map(|name| self.private(name, text)).collect(),
+            false => heard_by
+                .iter()
+                .chain(&gone)
+                .map(|name| self.private(name, text))
+                .collect(),
         };
         let shown = Pattern::Exactly(self.shown(who, public, text));
-        let mut seen: BTreeMap<_, _> =
-            heard_by.iter().map(|name| (name.clone(), vec![shown.clone()])).collect();
+        let mut seen: BTreeMap<_, _> = heard_by
+            .iter()
+            .map(|name| (name.clone(), vec![shown.clone()]))
+            .collect();
         if !gone.is_empty() {
             let error = Pattern::Begins("! ".to_string());
             seen.insert(who.to_string(), vec![error; gone.len()]);
@@ -229,7 +235,10 @@ impl Design {
         let hearers: Vec<String> = self.clients.iter().cloned().collect();
         Promise {
             typed: Vec::new(),
-            seen: hearers.iter().map(|name| (name.clone(), vec![line.clone()])).collect(),
+            seen: hearers
+                .iter()
+                .map(|name| (name.clone(), vec![line.clone()]))
+                .collect(),
             outcome: Outcome {
                 why: hearers.is_empty().then_some(Why::Alone),
                 heard_by: hearers,
@@ -263,18 +272,29 @@ fn turn(whose: &str) -> Promise {
 
 /// Who gets the one connection first: whoever speaks first.
 fn first_speaker(conversation: &Conversation) -> String {
-    let speakers = conversation.steps.iter().filter(|step| matches!(step.event, Event::Says { .. }));
-    let there = speakers.map(|step| &step.who).find(|who| conversation.people.contains(who));
+    let speakers = conversation
+        .steps
+        .iter()
+        .filter(|step| matches!(step.event, Event::Says { .. }));
+    let there = speakers
+        .map(|step| &step.who)
+        .find(|who| conversation.people.contains(who));
     there.unwrap_or(&conversation.people[0]).clone()
 }
 
 /// Who sits at the server: whoever is spoken to first, or else the first of the others.
 fn first_listener(conversation: &Conversation, speaker: &str) -> String {
-    let spoken_to = conversation.steps.iter().find_map(|step| match &step.event {
-        Event::Says { to: To::People(names), .. } if step.who == speaker => names.first(),
-        Event::Says { .. } if step.who == speaker => Some(&step.who), // to everyone
-        _ => None,
-    });
+    let spoken_to = conversation
+        .steps
+        .iter()
+        .find_map(|step| match &step.event {
+            Event::Says {
+                to: To::People(names),
+                ..
+            } if step.who == speaker => names.first(),
+            Event::Says { .. } if step.who == speaker => Some(&step.who), // to everyone
+            _ => None,
+        });
     let is_other = |name: &&String| *name != speaker && conversation.people.contains(name);
     let others = || conversation.people.iter().find(is_other);
     let listener = spoken_to.filter(is_other).or_else(others);
@@ -308,12 +328,12 @@ impl Why {
         match self {
             Why::OneWay => "one way",
             Why::Waits => "waits",
-            Why::OneConnection => "no way",
+            Why::OneConnection => "no path",
             Why::Alone => "alone",
-            Why::ServerGone => "no server",
-            Why::PublicOnly => "no secrets",
-            Why::NotThere => "not there",
-            Why::NotTold => "not told",
+            Why::ServerGone => "gone",
+            Why::PublicOnly => "public",
+            Why::NotThere => "absent",
+            Why::NotTold => "silent",
         }
     }
 
@@ -349,7 +369,13 @@ mod tests {
     }
 
     fn seen(promise: &Promise, who: &str) -> Vec<String> {
-        promise.seen.get(who).into_iter().flatten().map(Pattern::to_string).collect()
+        promise
+            .seen
+            .get(who)
+            .into_iter()
+            .flatten()
+            .map(Pattern::to_string)
+            .collect()
     }
 
     const TO_ALL: &str = "people: ann, bob, cem\nann to everyone: hi";
@@ -435,7 +461,10 @@ mod tests {
         assert_eq!(seen(&last(4, text), "bob"), ["* cem joined"]);
         assert_eq!(seen(&last(5, text), "bob"), ["[#lobby] * cem joined"]);
         assert_eq!(last(3, text).outcome.why, Some(Why::NotTold));
-        assert_eq!(seen(&last(4, "people: ann, bob, cem\ncem crashes"), "bob"), ["* cem left..."]);
+        assert_eq!(
+            seen(&last(4, "people: ann, bob, cem\ncem crashes"), "bob"),
+            ["* cem left..."]
+        );
     }
 
     #[test]
@@ -445,7 +474,10 @@ mod tests {
         for (stage, deliveries) in [(1, 1), (2, 2), (3, 90), (4, 90), (5, 90)] {
             let (mut design, arriving) = Design::new(stage, &conversation);
             design.clients = arriving.into();
-            let heard = conversation.steps.iter().map(|step| design.promise(step).outcome.heard_by.len());
+            let heard = conversation
+                .steps
+                .iter()
+                .map(|step| design.promise(step).outcome.heard_by.len());
             assert_eq!(heard.sum::<usize>(), deliveries, "stage {stage}");
         }
     }

@@ -25,9 +25,16 @@ const LAST_LINES: usize = 6;
 
 /// Plays it; `tell` hears how many steps are done. An error: the stage could not be played at
 /// all, or did something else than its design promises.
-pub fn play(stage: &'static Stage, conversation: &Conversation, tell: &dyn Fn(usize)) -> anyhow::Result<Played> {
+pub fn play(
+    stage: &'static Stage,
+    conversation: &Conversation,
+    tell: &dyn Fn(usize),
+) -> anyhow::Result<Played> {
     let (design, arriving) = Design::new(stage.number, conversation);
-    let server = Server::start_stage(stage, &[])?;
+    let server = match Server::start_stage(stage, &[]) {
+        Ok(server) => server,
+        Err(error) => return Ok(Played::not_at_all(stage, &error)),
+    };
     let mut stagehand = Stagehand::new(stage, design, server);
     let difference = stagehand.play(conversation, arriving, tell).err();
     Ok(stagehand.result(difference))
@@ -88,7 +95,12 @@ impl Stagehand {
         }
     }
 
-    fn play(&mut self, conversation: &Conversation, arriving: Vec<String>, tell: &dyn Fn(usize)) -> Result<(), Difference> {
+    fn play(
+        &mut self,
+        conversation: &Conversation,
+        arriving: Vec<String>,
+        tell: &dyn Fn(usize),
+    ) -> Result<(), Difference> {
         for name in arriving {
             self.design.clients.push_back(name.clone());
             let arrived = self.arrive(&name).and_then(|()| self.expect_arrival(&name));
@@ -96,51 +108,62 @@ impl Stagehand {
         }
         let mut next = 0;
         while next < conversation.steps.len() {
-            let at_once = conversation.steps[next + 1..].iter().take_while(|step| step.at_once);
+            let at_once = conversation.steps[next + 1..]
+                .iter()
+                .take_while(|step| step.at_once);
             let steps = &conversation.steps[next..=next + at_once.count()];
             self.perform(next, steps)?;
             next += steps.len();
             tell(next);
         }
-        self.part().map_err(|trouble| self.difference(None, "after the last line", trouble))
+        self.part()
+            .map_err(|trouble| self.difference(None, "after the last line", trouble))
     }
 
     /// One step, or several at once: everybody does what is written, then all look.
     fn perform(&mut self, first: usize, steps: &[Step]) -> Result<(), Difference> {
         let mut expected: BTreeMap<String, Vec<Expected>> = BTreeMap::new();
+        let mut promised = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let before = self.design.clone();
             let promise = self.design.promise(step);
             for (who, patterns) in promise.seen {
                 let by = &step.who;
-                let patterns = patterns.into_iter().map(|pattern| Expected::new(index, by, pattern));
+                let patterns = patterns
+                    .into_iter()
+                    .map(|pattern| Expected::new(index, by, pattern));
                 expected.entry(who).or_default().extend(patterns);
             }
-            self.outcomes.push(Outcome {
-                heard_by: Vec::new(), // until it is seen
-                ..promise.outcome
-            });
+            let mut outcome = promise.outcome.clone();
+            promised.push((index, std::mem::take(&mut outcome.heard_by))); // until it is seen
+            self.outcomes.push(outcome);
             let acted = match step.event {
                 Event::Says { .. } => {
-                    promise.typed.iter().for_each(|line| self.type_line(&step.who, line));
+                    promise
+                        .typed
+                        .iter()
+                        .for_each(|line| self.type_line(&step.who, line));
                     Ok(())
                 }
-                Event::Joins if promise.outcome.why == Some(super::promise::Why::ServerGone) => Ok(()),
+                Event::Joins if promise.outcome.why == Some(super::promise::Why::ServerGone) => {
+                    Ok(())
+                }
                 Event::Joins => self.arrive(&step.who),
                 Event::Leaves => self.leave(&step.who, &before, false),
                 Event::Crashes => self.leave(&step.who, &before, true),
             };
-            acted.map_err(|trouble| self.difference(Some(first + index), &step.to_string(), trouble))?;
+            acted.map_err(|trouble| {
+                self.difference(Some(first + index), &step.to_string(), trouble)
+            })?;
         }
         let speakers: Vec<&str> = steps.iter().map(|step| step.who.as_str()).collect();
         let looked = self.look(&speakers, &expected);
         let heard = looked.map_err(|(index, trouble)| {
             self.difference(Some(first + index), &steps[index].to_string(), trouble)
         })?;
-        for (index, who) in heard {
-            if !steps[index].who.eq(&who) {
-                self.outcomes[first + index].heard_by.push(who);
-            }
+        for (outcome, (index, promised)) in self.outcomes[first..].iter_mut().zip(promised) {
+            let heard_it = |who: &String| heard.contains(&(index, who.clone()));
+            outcome.heard_by = promised.into_iter().filter(heard_it).collect();
         }
         self.count();
         Ok(())
@@ -148,9 +171,16 @@ impl Stagehand {
 
     /// Waits until every screen shows what it must, and makes sure that none shows more. Gives
     /// which step (counted from the first of these) was heard by whom.
-    fn look(&mut self, speakers: &[&str], expected: &BTreeMap<String, Vec<Expected>>) -> Result<Vec<(usize, String)>, (usize, Trouble)> {
+    fn look(
+        &mut self,
+        speakers: &[&str],
+        expected: &BTreeMap<String, Vec<Expected>>,
+    ) -> Result<Vec<(usize, String)>, (usize, Trouble)> {
         for (who, expected) in expected {
-            let person = self.people.get_mut(who).expect("promises are for those who are there");
+            let person = self
+                .people
+                .get_mut(who)
+                .expect("promises are for those who are there");
             let count = expected.len();
             person.wait(|lines| lines.iter().filter(|line| !line.contains(MARK)).count() >= count);
         }
@@ -168,8 +198,6 @@ impl Stagehand {
         if self.stage.number >= 4 {
             same_order(&orders)?; // rule L12 promises it within one room
         }
-        heard.sort();
-        heard.dedup();
         Ok(heard)
     }
 }
@@ -190,7 +218,12 @@ impl Expected {
 
 /// Which steps the lines belong to, in their order. Lines of one speaker come in the order in
 /// which they were said; those of several may mix.
-fn compare(who: &str, lines: &[String], expected: &[Expected], peer: Option<&str>) -> Result<Vec<usize>, (usize, Trouble)> {
+fn compare(
+    who: &str,
+    lines: &[String],
+    expected: &[Expected],
+    peer: Option<&str>,
+) -> Result<Vec<usize>, (usize, Trouble)> {
     let mut order = Vec::new();
     let mut missing: VecDeque<&Expected> = expected.iter().collect();
     let index_of = |missing: &VecDeque<&Expected>| missing.front().map_or(0, |next| next.index);
@@ -200,16 +233,29 @@ fn compare(who: &str, lines: &[String], expected: &[Expected], peer: Option<&str
         seen,
     };
     for line in lines {
-        let is_next = |at: usize| !missing.iter().take(at).any(|other| other.by == missing[at].by);
-        let found = (0..missing.len()).find(|at| is_next(*at) && missing[*at].pattern.matches(line, peer));
+        let is_next = |at: usize| {
+            !missing
+                .iter()
+                .take(at)
+                .any(|other| other.by == missing[at].by)
+        };
+        let found =
+            (0..missing.len()).find(|at| is_next(*at) && missing[*at].pattern.matches(line, peer));
         let Some(found) = found else {
-            let next = missing.front().map_or("nothing (more)".to_string(), |next| format!("`{}`", next.pattern));
+            let next = missing
+                .front()
+                .map_or("nothing (more)".to_string(), |next| {
+                    format!("`{}`", next.pattern)
+                });
             return Err((index_of(&missing), trouble(next, format!("`{line}`"))));
         };
         order.extend(missing.remove(found).map(|expected| expected.index));
     }
     match missing.front() {
-        Some(next) => Err((next.index, trouble(format!("`{}`", next.pattern), "nothing".to_string()))),
+        Some(next) => Err((
+            next.index,
+            trouble(format!("`{}`", next.pattern), "nothing".to_string()),
+        )),
         None => Ok(order),
     }
 }
@@ -219,15 +265,27 @@ fn same_order(orders: &[(String, Vec<usize>)]) -> Result<(), (usize, Trouble)> {
     for (at, (one, first)) in orders.iter().enumerate() {
         for (other, second) in &orders[at + 1..] {
             let common = |order: &[usize], with: &[usize]| -> Vec<usize> {
-                order.iter().filter(|index| with.contains(index)).copied().collect()
+                order
+                    .iter()
+                    .filter(|index| with.contains(index))
+                    .copied()
+                    .collect()
             };
             let (first, second) = (common(first, second), common(second, first));
             if let Some((expected, seen)) = first.iter().zip(&second).find(|(a, b)| a != b) {
-                return Err((*expected, Trouble {
-                    who: other.clone(),
-                    expected: format!("the lines in the order in which {one} saw them, this one first"),
-                    seen: format!("first what was said {} lines further on", seen.abs_diff(*expected)),
-                }));
+                return Err((
+                    *expected,
+                    Trouble {
+                        who: other.clone(),
+                        expected: format!(
+                            "the lines in the order in which {one} saw them, this one first"
+                        ),
+                        seen: format!(
+                            "first what was said {} lines further on",
+                            seen.abs_diff(*expected)
+                        ),
+                    },
+                ));
             }
         }
     }
@@ -268,7 +326,10 @@ impl Stagehand {
     fn start_client(&self, name: &str) -> anyhow::Result<Process> {
         let mut command = Command::new(self.stage.program()?);
         let (host, port) = (self.server.address.ip(), self.server.address.port());
-        command.arg("client").arg(host.to_string()).arg(port.to_string());
+        command
+            .arg("client")
+            .arg(host.to_string())
+            .arg(port.to_string());
         match self.stage.number {
             1 | 2 => command.arg("-v"), // it says when it is connected, though nobody serves it yet
             3 => &mut command,
@@ -316,7 +377,9 @@ impl Stagehand {
         };
         let seen = before.promise(&step).seen.into_iter();
         let expected = seen.map(|(who, patterns)| {
-            let patterns = patterns.into_iter().map(|pattern| Expected::new(0, name, pattern));
+            let patterns = patterns
+                .into_iter()
+                .map(|pattern| Expected::new(0, name, pattern));
             (who, patterns.collect())
         });
         let looked = self.look(&[name], &expected.collect());
@@ -346,8 +409,11 @@ impl Stagehand {
         };
         let lines = person.take_lines(self.stage.number);
         let own_notice = format!("[#lobby] * {name} left");
-        let surprise = lines.into_iter().find(|line| !line.starts_with(&own_notice));
-        self.transcripts.push((name.to_string(), std::mem::take(&mut person.transcript)));
+        let surprise = lines
+            .into_iter()
+            .find(|line| !line.starts_with(&own_notice));
+        self.transcripts
+            .push((name.to_string(), std::mem::take(&mut person.transcript)));
         left.map_err(|trouble| trouble.of(name))?;
         if let Some(line) = surprise {
             return Err(person.unexpected(&line).of(name));
@@ -356,7 +422,9 @@ impl Stagehand {
             return self.until_unknown(name);
         }
         match self.design.served().cloned() {
-            Some(next) if was_served && self.people.contains_key(&next) => self.take_the_turn(&next),
+            Some(next) if was_served && self.people.contains_key(&next) => {
+                self.take_the_turn(&next)
+            }
             _ => Ok(()),
         }
     }
@@ -382,14 +450,20 @@ impl Stagehand {
             let probe = self.next_mark();
             self.type_line(&witness, &format!("@{name}:{probe}"));
             self.mark(&[&witness])?;
-            let person = self.people.get_mut(&witness).expect("a client of the design");
+            let person = self
+                .people
+                .get_mut(&witness)
+                .expect("a client of the design");
             let errors = person.lines.iter().position(|line| line.starts_with("! "));
             if let Some(error) = errors {
-                person.lines.remove(error);
+                let line = person.lines.remove(error);
+                person.transcript.retain(|shown| *shown != line); // it answers us, not the person
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(person.missing(&format!("! no such user: {name}")).of(&witness));
+                return Err(person
+                    .missing(&format!("! no such user: {name}"))
+                    .of(&witness));
             }
             thread::sleep(LOOK_AGAIN);
         }
@@ -400,7 +474,10 @@ impl Stagehand {
         if let Some(server) = &mut self.server.process {
             server.end_input();
         }
-        let clients = self.people.values_mut().filter_map(|person| person.client.as_mut());
+        let clients = self
+            .people
+            .values_mut()
+            .filter_map(|person| person.client.as_mut());
         clients.for_each(Process::end_input);
         for (name, person) in &mut self.people {
             if person.client.is_some() {
@@ -414,7 +491,10 @@ impl Stagehand {
 /// Typing, marking, counting.
 impl Stagehand {
     fn type_line(&mut self, who: &str, line: &str) {
-        let person = self.people.get_mut(who).expect("only those who are there speak");
+        let person = self
+            .people
+            .get_mut(who)
+            .expect("only those who are there speak");
         person.look();
         if !line.contains(MARK) {
             person.transcript.push(format!("> {line}"));
@@ -460,10 +540,15 @@ impl Stagehand {
         let clients: Vec<String> = self.design.clients.iter().cloned().collect();
         if self.stage.number <= 2 {
             let ends = self.design.served().zip(self.design.at_the_server.as_ref());
-            return ends.map(|(a, b)| vec![vec![a.clone()], vec![b.clone()]]).unwrap_or_default();
+            return ends
+                .map(|(a, b)| vec![vec![a.clone()], vec![b.clone()]])
+                .unwrap_or_default();
         }
-        let mut speakers: Vec<String> =
-            clients.iter().filter(|name| speakers.contains(&name.as_str())).cloned().collect();
+        let mut speakers: Vec<String> = clients
+            .iter()
+            .filter(|name| speakers.contains(&name.as_str()))
+            .cloned()
+            .collect();
         let mut rounds = Vec::new();
         if let [speaker] = &speakers[..] {
             let witness = clients.iter().find(|name| *name != speaker).cloned();
@@ -487,7 +572,9 @@ impl Stagehand {
                 };
                 vec![(MARK.to_string(), hearer.into_iter().cloned().collect())]
             }
-            3 => clients.map(|name| (format!("@{name}:{MARK}"), vec![name.clone()])).collect(),
+            3 => clients
+                .map(|name| (format!("@{name}:{MARK}"), vec![name.clone()]))
+                .collect(),
             _ => {
                 let others = clients.filter(|name| *name != speaker).cloned();
                 vec![(MARK.to_string(), others.collect())]
@@ -496,12 +583,11 @@ impl Stagehand {
     }
 
     fn count(&mut self) {
-        let Some(server) = &self.server.process else { return };
-        self.threads = self.threads.max(threads(server.id()));
-        let (served, waiting) = match self.stage.number {
-            1 | 2 => (self.design.clients.len().min(1), self.design.clients.len().saturating_sub(1)),
-            _ => (self.design.clients.len(), 0),
+        let Some(server) = &self.server.process else {
+            return;
         };
+        self.threads = self.threads.max(threads(server.id()));
+        let (served, waiting) = connections(self.server.address.port()).unwrap_or_default();
         self.served = self.served.max(served);
         self.waiting = self.waiting.max(waiting);
     }
@@ -511,7 +597,10 @@ impl Stagehand {
         if let Some(server) = &self.server.process {
             output.push_str(&server.last_words(LAST_LINES));
         }
-        let client = self.people.get(&trouble.who).and_then(|person| person.client.as_ref());
+        let client = self
+            .people
+            .get(&trouble.who)
+            .and_then(|person| person.client.as_ref());
         output.push_str(&client.map_or(String::new(), |client| client.last_words(LAST_LINES)));
         Difference {
             step,
@@ -526,7 +615,8 @@ impl Stagehand {
     fn result(mut self, difference: Option<Difference>) -> Played {
         for (name, person) in &mut self.people {
             person.look();
-            self.transcripts.push((name.clone(), std::mem::take(&mut person.transcript)));
+            self.transcripts
+                .push((name.clone(), std::mem::take(&mut person.transcript)));
         }
         Played {
             stage: self.stage,
@@ -581,7 +671,10 @@ impl Person {
         if !self.wait(|lines| lines.iter().any(|line| line.starts_with(beginning))) {
             return Err(self.missing(&format!("{beginning}...")));
         }
-        let at = self.lines.iter().position(|line| line.starts_with(beginning));
+        let at = self
+            .lines
+            .iter()
+            .position(|line| line.starts_with(beginning));
         self.lines.drain(..=at.expect("waited for"));
         Ok(())
     }
@@ -589,7 +682,11 @@ impl Person {
     fn wait_for_stderr(&mut self, text: &str) -> Result<(), Trouble> {
         let client = self.client.as_ref().expect("a client");
         let shows = client.stderr.wait(PATIENCE, |state| {
-            state.lines.iter().any(|line| line.contains(text)).then_some(())
+            state
+                .lines
+                .iter()
+                .any(|line| line.contains(text))
+                .then_some(())
         });
         shows.ok_or_else(|| self.missing(&format!("...{text}... on stderr")))
     }
@@ -612,17 +709,13 @@ impl Person {
         })
     }
 
-    /// The lines that belong to the steps just played. Servers may say more than they must: on a
-    /// console all lines but messages are their own affair, in stage 5 the `* ` lines.
+    /// The lines that belong to the steps just played.
     fn take_lines(&mut self, stage: u8) -> Vec<String> {
         let lines = std::mem::take(&mut self.lines);
-        let counts = |line: &String| match stage {
-            _ if line.contains(MARK) => false,
-            1 | 2 => line.contains(" => "),
-            5 => !line.starts_with("* "),
-            _ => true,
-        };
-        lines.into_iter().filter(counts).collect()
+        lines
+            .into_iter()
+            .filter(|line| counts(stage, line))
+            .collect()
     }
 
     fn missing(&self, expected: &str) -> Trouble {
@@ -630,7 +723,9 @@ impl Person {
         Trouble {
             who: String::new(),
             expected: format!("`{expected}`"),
-            seen: last.map_or("nothing".to_string(), |line| format!("last of all `{line}`")),
+            seen: last.map_or("nothing".to_string(), |line| {
+                format!("last of all `{line}`")
+            }),
         }
     }
 
@@ -650,9 +745,36 @@ impl Trouble {
     }
 }
 
+/// Whether a line is part of the conversation. Servers may say more than they must: on a console
+/// all lines but messages are their own affair, in stage 5 the `* ` lines.
+fn counts(stage: u8, line: &str) -> bool {
+    match stage {
+        _ if line.contains(MARK) => false,
+        1 | 2 => line.contains(" => "),
+        5 => !line.starts_with("* "),
+        _ => true,
+    }
+}
+
 /// How many threads the process has, where the system tells.
 fn threads(process: u32) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"))?;
+    let threads = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Threads:"))?;
     threads.trim().parse().ok()
+}
+
+/// How many connections of the server on this port were accepted, and how many wait for it,
+/// where the system tells. Columns of `/proc/net/tcp`: 1 the own address, 3 the state (01:
+/// established), 9 the socket's inode, which is 0 until the server has accepted it.
+fn connections(port: u16) -> Option<(usize, usize)> {
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    let own = format!(":{port:04X}");
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let established = rows.filter(|row| row.len() > 9 && row[1].ends_with(&own) && row[3] == "01");
+    let (served, waiting): (Vec<_>, Vec<_>) = established.partition(|row| row[9] != "0");
+    Some((served.len(), waiting.len()))
 }
