@@ -1,10 +1,10 @@
 //! What a check has in its hands: a server of its own, people to play, a log, and chance.
 
-use super::outcome::{Label, Outcome, Trouble, wrong};
+use super::outcome::{Label, Outcome, Trouble, fail, inconclusive, wrong};
 use super::person::{Heard, Log};
 use super::run::LAST_BREATH;
 use super::target::StartOptions;
-use super::{Person, Protocol, Target};
+use super::{Person, Protocol, Target, difference};
 use crate::peer::Peer;
 use crate::process::Server;
 use std::net::SocketAddr;
@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// How long a check waits for what must come, in the first attempt and in the second.
 pub const PATIENCE: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(15)];
+
+/// How often a condition is looked at that only the server knows.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -180,6 +183,69 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// alice and bob, registered.
+    pub fn two(&mut self) -> Outcome<(Person, Person)> {
+        self.two_named("alice", "bob")
+    }
+
+    /// Two people, registered; the second was there first.
+    pub fn two_named(&mut self, first: &str, second: &str) -> Outcome<(Person, Person)> {
+        let second = self.joins(second)?;
+        Ok((self.joins(first)?, second))
+    }
+
+    /// After a refused name: S4 and S5 ask again with `NICK`, S3 does not.
+    pub fn asks_again(&self, person: &mut Person) -> Outcome {
+        match self.protocol {
+            Protocol::Threads | Protocol::Rooms => person
+                .hears_line("NICK")
+                .because("a refused name is asked for again"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the server has noticed that `name` has left: in S3 its name is unknown then,
+    /// in the others `witness` hears it. `asker` is somebody else who may ask.
+    pub fn is_gone(&self, name: &str, asker: &mut Person, witness: &mut Person) -> Outcome {
+        match self.protocol {
+            Protocol::Select => self.is_unknown(name, asker),
+            _ => {
+                let left = format!("* {name} left");
+                witness
+                    .hears_notice(&format!("`{left}`"), |line| line.contains(&left))
+                    .map(drop)
+            }
+        }
+    }
+
+    fn is_unknown(&self, name: &str, asker: &mut Person) -> Outcome {
+        let deadline = Instant::now() + self.patience;
+        let own_name = asker.name.clone();
+        self.step(format!(
+            "{own_name} asks for {name} until that name is unknown"
+        ));
+        loop {
+            // A line to oneself ends the wait for an answer that does not come.
+            let lines = format!("@{name}:are you there?\n@{own_name}:next\n");
+            asker.send_silently(lines.as_bytes())?;
+            let unknown = match asker.next() {
+                Heard::Line(line) if line.starts_with("! ") => true,
+                Heard::Line(_) => false,
+                _ => return Err(inconclusive(format!("{own_name} got no answer"))),
+            };
+            if unknown {
+                asker.next(); // the line to oneself
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(
+                    fail("ghost-user", format!("{name} has left, and is still known")).late(),
+                );
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     /// Waits until the server has seen everything that `person` sent before: by a line that
     /// `person` sends now and that comes back to `other`. What `other` heard in between is
     /// wrong: nothing was to come.
@@ -191,6 +257,35 @@ impl<'a> Context<'a> {
         other
             .hears(&from, &marker)
             .because("something came that should not")
+    }
+
+    /// The server must print this line on stdout.
+    pub fn console_shows(&mut self, expected: &str) -> Outcome {
+        self.step(format!("the server's console must show `{expected}`"));
+        let patience = self.patience;
+        let stdout = std::sync::Arc::clone(&self.process()?.stdout);
+        let seen = stdout.wait(patience, |screen| {
+            screen
+                .lines
+                .iter()
+                .any(|line| line == expected)
+                .then_some(())
+        });
+        seen.ok_or_else(|| {
+            let shown = stdout.tail(5).join("\n");
+            wrong("the server's console does not show it")
+                .expected(expected)
+                .got(difference::visible(shown.as_bytes()))
+                .late()
+        })
+    }
+
+    /// Carries `act` out without steps in the log: for crowds.
+    pub fn quietly<T>(&mut self, act: impl FnOnce(&mut Context<'a>) -> T) -> T {
+        let log = std::mem::take(&mut self.log);
+        let done = act(self);
+        self.log = log;
+        done
     }
 
     /// What the server printed last.

@@ -72,7 +72,11 @@ impl Exercise {
     }
 
     pub fn points(&self) -> anyhow::Result<f64> {
-        Ok(self.checks()?.iter().map(|check| check.points).sum())
+        Ok(self
+            .checks()?
+            .iter()
+            .map(|check| check.points)
+            .fold(0.0, |sum, points| sum + points))
     }
 
     /// The page of the book, below `docs/src`.

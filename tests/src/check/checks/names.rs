@@ -1,5 +1,298 @@
-//! Checks to come.
+//! Names: rules L8 and L9, in every protocol that has them.
 
-use crate::check::Check;
+use super::basics::ONE_LINE;
+use crate::check::context::LOOK_AGAIN;
+use crate::check::dialect::CHATS;
+use crate::check::outcome::{fail, wrong};
+use crate::check::person::Heard;
+use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+use std::time::Instant;
 
-pub static CHECKS: &[Check] = &[];
+/// How many try to get the same name at the same time.
+const RACERS: usize = 50;
+
+const TAKEN: &str = "a-name-that-is-taken-is-refused";
+
+const fn check(
+    name: &'static str,
+    rule: &'static str,
+    misconceptions: &'static [&'static str],
+    after: &'static [&'static str],
+    run: fn(&mut Context) -> Outcome,
+) -> Check {
+    Check {
+        name,
+        rule,
+        misconceptions,
+        points: 2.0,
+        chapter: "stage3.md",
+        protocols: CHATS,
+        needs_process: false,
+        after,
+        run,
+    }
+}
+
+pub static CHECKS: &[Check] = &[
+    check(
+        "names-of-every-allowed-form-are-accepted",
+        "L8",
+        &[],
+        &[ONE_LINE],
+        good_names,
+    ),
+    check(
+        "a-bad-name-is-refused",
+        "L8",
+        &["unaddressable-name"],
+        &[ONE_LINE],
+        bad_names,
+    ),
+    check(TAKEN, "L8", &["name-taken-over"], &[ONE_LINE], taken),
+    check(
+        "names-are-compared-without-case",
+        "L8",
+        &["case-splits-names"],
+        &[TAKEN],
+        case_twin,
+    ),
+    check(
+        "one-of-fifty-racers-gets-the-name",
+        "L8",
+        &["name-taken-over"],
+        &[TAKEN],
+        race,
+    ),
+    check(
+        "a-name-is-free-again-after-every-way-of-leaving",
+        "L9",
+        &["ghost-user", "ignores-eof"],
+        &[ONE_LINE],
+        free_again,
+    ),
+];
+
+fn good_names(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.joins("bob")?;
+    for name in [
+        "a",
+        "Z",
+        "x1",
+        "Two-Words",
+        "under_score",
+        "a--",
+        "abcdefghij0123456789",
+    ] {
+        let mut person = ctx.connects(name)?;
+        if person.name.len() > 20 {
+            continue; // a suffix made it too long
+        }
+        ctx.registers(&mut person)
+            .because(format!("the name {name} is allowed"))?;
+        person.says(&bob.name, "hello")?;
+        bob.hears(&person.name, "hello")
+            .because("a name is shown as it was given")?;
+    }
+    Ok(())
+}
+
+const BAD_NAMES: &[&str] = &[
+    "abcdefghij0123456789x",
+    "1st",
+    "-x",
+    "_x",
+    "two words",
+    "a:b",
+    "a.b",
+    "a@b",
+    "@ann",
+    "a#b",
+    "*ann",
+    "d\u{f6}rte",
+    "b\u{43e}b",
+    "bo\u{200b}b",
+    "bo\u{202e}b",
+    "a\tb",
+];
+
+fn bad_names(ctx: &mut Context) -> Outcome {
+    let mut dan = ctx.connects("dan")?;
+    for name in BAD_NAMES {
+        dan.line(&ctx.protocol.registration(name))?;
+        dan.hears_error().means(
+            "unaddressable-name",
+            format!("the name `{name}` must be refused"),
+        )?;
+        ctx.asks_again(&mut dan)?;
+    }
+    if ctx.protocol == Protocol::Select {
+        dan.line("#")?;
+        dan.hears_error()
+            .means("unaddressable-name", "an empty name must be refused")?;
+    }
+    ctx.registers(&mut dan)
+        .because("after refused names a good one must be accepted")
+}
+
+fn taken(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    let mut thief = ctx.connects("thief")?;
+    thief.line(&ctx.protocol.registration(&bob.name))?;
+    thief.hears_error().means(
+        "name-taken-over",
+        "a name that somebody has must be refused",
+    )?;
+    ctx.asks_again(&mut thief)?;
+    alice.says(&bob.name, "for bob alone")?;
+    bob.hears(&alice.name, "for bob alone").means(
+        "name-taken-over",
+        "the first who has the name must keep its mail",
+    )?;
+    ctx.registers(&mut thief)
+        .because("who was refused a name may try another")
+}
+
+fn case_twin(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    let shouted = bob.name.to_ascii_uppercase();
+    let mut twin = ctx.connects("twin")?;
+    twin.line(&ctx.protocol.registration(&shouted))?;
+    twin.hears_error().means(
+        "case-splits-names",
+        format!("{shouted} is the name of {}", bob.name),
+    )?;
+    let (line, heard) = match ctx.protocol {
+        Protocol::Select => (format!("@{shouted}:hi"), format!("{}: hi", alice.name)),
+        Protocol::Rooms => (
+            format!("/msg {shouted} hi"),
+            format!("[private] {}: hi", alice.name),
+        ),
+        _ => return Ok(()), // nobody is addressed by name
+    };
+    alice.line(&line)?;
+    bob.hears_line(&heard).means(
+        "case-splits-names",
+        format!("{shouted} must reach {}", bob.name),
+    )
+}
+
+fn race(ctx: &mut Context) -> Outcome {
+    let mut racers = Vec::new();
+    for _ in 0..RACERS {
+        racers.push(ctx.connects("racer")?);
+    }
+    let line = format!("{}\n", ctx.protocol.registration(&ctx.name("racer")));
+    ctx.step(format!("all {RACERS} send `racer` at once"));
+    for racer in &mut racers {
+        racer.send_silently(line.as_bytes())?;
+    }
+    let mut winners = 0;
+    for racer in &mut racers {
+        winners += usize::from(has_won(ctx, racer)?);
+    }
+    if winners != 1 {
+        return Err(fail(
+            "name-taken-over",
+            format!("{winners} of {RACERS} got the same name"),
+        )
+        .expected("1 winner")
+        .got(format!("{winners} winners")));
+    }
+    Ok(())
+}
+
+fn has_won(ctx: &Context, racer: &mut Person) -> Outcome<bool> {
+    let welcome = ctx.protocol.welcome(&racer.name);
+    let deadline = Instant::now() + ctx.patience;
+    loop {
+        match racer.next_of_any_kind(deadline) {
+            Heard::Line(line) if line.starts_with(&welcome) => return Ok(true),
+            Heard::Line(line) if line.starts_with("! ") => return Ok(false),
+            Heard::Line(_) => {}
+            other => {
+                return Err(wrong("a racer got no answer")
+                    .got(format!("{other:?}"))
+                    .late());
+            }
+        }
+    }
+}
+
+/// Every way of leaving.
+pub const WAYS: &[(&str, fn(Person) -> Outcome)] = &[
+    ("a close", |person| {
+        person.leaves();
+        Ok(())
+    }),
+    ("a half-close", |mut person| {
+        person.half_close();
+        person.hears_end().means(
+            "ignores-eof",
+            "after a half-close the server must close as well",
+        )
+    }),
+    ("a reset", |person| {
+        person.resets();
+        Ok(())
+    }),
+    ("a close in mid-line", |mut person| {
+        person.send(b"half a li")?;
+        person.leaves();
+        Ok(())
+    }),
+    ("a reset in mid-line", |mut person| {
+        person.send(b"half a li")?;
+        person.resets();
+        Ok(())
+    }),
+    ("exit", |mut person| {
+        person.line("exit")?;
+        person
+            .hears_end()
+            .because("after `exit` the server must close")
+    }),
+];
+
+fn free_again(ctx: &mut Context) -> Outcome {
+    let mut witness = ctx.joins("witness")?;
+    for (way, leave) in WAYS {
+        let bob = ctx
+            .joins("bob")
+            .means("ghost-user", "the name bob was not free again")?;
+        let name = bob.name.clone();
+        leave(bob)?;
+        ctx.step(format!("{name} has left by {way}"));
+        let mut heir = ctx.connects("bob")?;
+        gets_the_name_in_time(ctx, &mut heir).means(
+            "ghost-user",
+            format!("the name {name} must be free after {way}"),
+        )?;
+        heir.says(&witness.name, "mine now")?;
+        witness.hears(&name, "mine now")?;
+        heir.leaves();
+        let mut asker = ctx.joins("asker")?;
+        ctx.is_gone(&name, &mut asker, &mut witness).means(
+            "ghost-user",
+            format!("{name} has closed and is still there"),
+        )?;
+    }
+    Ok(())
+}
+
+/// The server may need a moment to notice that the one before has ended.
+fn gets_the_name_in_time(ctx: &Context, heir: &mut Person) -> Outcome {
+    let deadline = Instant::now() + ctx.patience;
+    let line = format!("{}\n", ctx.protocol.registration(&heir.name));
+    ctx.step(format!("{} asks for the name until it is free", heir.name));
+    loop {
+        heir.send_silently(line.as_bytes())?;
+        if has_won(ctx, heir)? {
+            return Ok(());
+        }
+        ctx.asks_again(heir)?;
+        if Instant::now() > deadline {
+            return Err(wrong("the name is still taken").late());
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}

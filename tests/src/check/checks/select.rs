@@ -1,5 +1,334 @@
-//! Checks to come.
+//! What is special to S3: `#NAME` and `@USER:TEXT`.
 
-use crate::check::Check;
+use super::basics::ONE_LINE;
+use crate::check::outcome::wrong;
+use crate::check::person::Heard;
+use crate::check::{Check, Context, Label, Outcome, Protocol};
 
-pub static CHECKS: &[Check] = &[];
+const fn check(
+    name: &'static str,
+    rule: &'static str,
+    misconceptions: &'static [&'static str],
+    run: fn(&mut Context) -> Outcome,
+) -> Check {
+    Check {
+        name,
+        rule,
+        misconceptions,
+        points: 2.0,
+        chapter: "stage3.md",
+        protocols: &[Protocol::Select],
+        needs_process: false,
+        after: &[ONE_LINE],
+        run,
+    }
+}
+
+pub static CHECKS: &[Check] = &[
+    check(
+        "a-newcomer-is-told-its-own-address",
+        "S3.1",
+        &[],
+        own_address,
+    ),
+    check(
+        "who-registers-is-told-so-and-nobody-else",
+        "S3.2",
+        &["registers-the-wrong-socket"],
+        registers_itself,
+    ),
+    Check {
+        needs_process: true,
+        ..check(
+            "the-console-says-who-was-added",
+            "S3.2",
+            &[],
+            console_says_who,
+        )
+    },
+    check(
+        "a-renaming-frees-the-old-name",
+        "S3.2",
+        &["old-name-still-routes"],
+        renaming,
+    ),
+    check(
+        "the-case-of-ones-own-name-may-change",
+        "S3.2",
+        &["name-taken-over"],
+        own_case,
+    ),
+    check(
+        "a-message-says-who-wrote-it",
+        "S3.3",
+        &["anonymous-delivery"],
+        says_who_wrote,
+    ),
+    check(
+        "a-message-reaches-its-addressee-and-nobody-else",
+        "S3.3",
+        &["registers-the-wrong-socket"],
+        only_the_addressee,
+    ),
+    check("the-text-keeps-its-colons", "S3.3", &[], colons),
+    check(
+        "an-empty-text-is-an-error",
+        "S3.3",
+        &["silent-error"],
+        empty_text,
+    ),
+    check("one-may-write-to-oneself", "S3.3", &[], to_oneself),
+    check(
+        "the-sender-is-told-nothing-when-it-worked",
+        "S3.3",
+        &["echo-to-sender"],
+        told_nothing,
+    ),
+    check(
+        "an-unknown-user-is-an-error",
+        "S3.4",
+        &["silent-error"],
+        unknown_user,
+    ),
+    check(
+        "who-has-no-name-may-not-send",
+        "S3.4",
+        &["unregistered-may-send"],
+        unregistered,
+    ),
+    check(
+        "any-other-line-is-an-error",
+        "S3.4",
+        &["silent-error"],
+        other_lines,
+    ),
+    check(
+        "a-departed-user-is-unknown",
+        "L9",
+        &["ghost-user"],
+        departed,
+    ),
+];
+
+fn own_address(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.dials("bob")?;
+    let address = bob.peer.address()?;
+    bob.hears_line(&format!("You are connected from: {address}"))
+}
+
+fn registers_itself(ctx: &mut Context) -> Outcome {
+    let mut alice = ctx.connects("alice")?;
+    let mut bob = ctx.connects("bob")?;
+    let ghost = alice.name.clone();
+    alice.line(&format!("#{ghost}"))?;
+    // An acknowledgement that went to bob would be there before this one.
+    ctx.registers(&mut bob).means(
+        "registers-the-wrong-socket",
+        "bob, who came last, was told what alice had asked for",
+    )?;
+    alice
+        .hears_line(&format!("Your user detail saved as: {ghost}"))
+        .means(
+            "registers-the-wrong-socket",
+            "alice, who spoke, must be the one who is registered",
+        )?;
+    bob.says(&ghost, "hello")?;
+    alice.hears(&bob.name, "hello").means(
+        "registers-the-wrong-socket",
+        "mail for alice must reach alice",
+    )
+}
+
+fn console_says_who(ctx: &mut Context) -> Outcome {
+    let bob = ctx.joins("bob")?;
+    let expected = format!("User {} added.", bob.name);
+    ctx.console_shows(&expected)
+}
+
+fn renaming(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    let (old, new) = (bob.name.clone(), ctx.name("robert"));
+    bob.line(&format!("#{new}"))?;
+    bob.hears_line(&format!("Your user detail saved as: {new}"))?;
+    alice.line(&format!("@{old}:for the old name"))?;
+    alice.line(&format!("@{new}:for the new name"))?;
+    bob.hears(&alice.name, "for the new name").means(
+        "old-name-still-routes",
+        "after a renaming only the new name receives",
+    )?;
+    alice
+        .hears_error()
+        .means("old-name-still-routes", "the old name must be unknown")?;
+    bob.line(&format!("@{}:from me", alice.name))?;
+    alice.hears(&new, "from me").means(
+        "old-name-still-routes",
+        "who has a new name writes under it",
+    )?;
+    let mut heir = ctx.connects("bob")?;
+    ctx.registers(&mut heir)
+        .means("old-name-still-routes", "the old name must be free at once")
+}
+
+fn own_case(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    let new = bob.name.to_ascii_uppercase();
+    bob.line(&format!("#{new}"))?;
+    bob.hears_line(&format!("Your user detail saved as: {new}"))
+        .means(
+            "name-taken-over",
+            "the case of one's own name may change: nobody else has it",
+        )?;
+    bob.line(&format!("@{}:hello", alice.name))?;
+    alice.hears(&new, "hello")
+}
+
+fn says_who_wrote(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.joins("bob")?;
+    for name in ["alice", "carol"] {
+        let mut writer = ctx.joins(name)?;
+        writer.says(&bob.name, "hello")?;
+        bob.hears(&writer.name, "hello")
+            .means("anonymous-delivery", "the receiver must be told who wrote")?;
+    }
+    Ok(())
+}
+
+fn only_the_addressee(ctx: &mut Context) -> Outcome {
+    let mut carol = ctx.joins("carol")?;
+    let (mut alice, mut bob) = ctx.two()?;
+    let mut dan = ctx.joins("dan")?;
+    alice.says(&bob.name, "for bob alone")?;
+    bob.hears(&alice.name, "for bob alone")?;
+    for other in [&mut carol, &mut dan] {
+        ctx.nothing_before_a_marker(&mut alice, other)
+            .because("it was not the addressee")?;
+    }
+    Ok(())
+}
+
+fn colons(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    for text in ["a:b", "see http://example.org:80/", ":)", "12:30:00"] {
+        alice.says(&bob.name, text)?;
+        bob.hears(&alice.name, text)
+            .because("a text ends at the line's end, not at a colon")?;
+    }
+    alice.says(&bob.name, "  blanks around  ")?;
+    bob.hears(&alice.name, "blanks around")
+        .because("the text is trimmed")
+}
+
+fn empty_text(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    for text in ["", "  \t "] {
+        alice.says(&bob.name, text)?;
+        ctx.nothing_before_a_marker(&mut alice, &mut bob)
+            .because("an empty text is no message")?;
+        answered_with_an_error(
+            ctx,
+            &mut alice,
+            "an empty text must be answered with an error",
+        )?;
+    }
+    Ok(())
+}
+
+/// The next line for `alice` is an error; a line to herself ends the wait for one.
+fn answered_with_an_error(_: &mut Context, alice: &mut crate::check::Person, why: &str) -> Outcome {
+    let name = alice.name.clone();
+    alice.says(&name, "a line to myself")?;
+    alice.hears_error().means("silent-error", why)?;
+    alice
+        .hears(&name, "a line to myself")
+        .because("one error for one line")
+}
+
+fn to_oneself(ctx: &mut Context) -> Outcome {
+    let mut alice = ctx.joins("alice")?;
+    let name = alice.name.clone();
+    alice.says(&name, "note to self")?;
+    alice
+        .hears(&name, "note to self")
+        .because("writing to oneself is allowed")
+}
+
+fn told_nothing(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    alice.says(&bob.name, "hello")?;
+    bob.hears(&alice.name, "hello")?;
+    bob.says(&alice.name, "hello to you")?;
+    alice
+        .hears(&bob.name, "hello to you")
+        .means_if_got(
+            ": hello\\n",
+            "echo-to-sender",
+            "the sender received its own message",
+        )
+        .because("a sender is told nothing when it worked")
+}
+
+fn unknown_user(ctx: &mut Context) -> Outcome {
+    let mut alice = ctx.joins("alice")?;
+    alice.line("@nobody-here:hello")?;
+    answered_with_an_error(
+        ctx,
+        &mut alice,
+        "who writes to an unknown user must be told",
+    )
+}
+
+fn unregistered(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.joins("bob")?;
+    let mut stranger = ctx.connects("stranger")?;
+    stranger.says(&bob.name, "guess who")?;
+    match stranger.next() {
+        Heard::Line(line) if line.starts_with("! ") => {}
+        other => {
+            let delivered = bob.next();
+            return Err(wrong("who has no name may not send, and must be told so")
+                .expected("! ...\\n, and nothing for bob")
+                .got(format!("the sender got {other:?}, bob got {delivered:?}"))
+                .late())
+            .means(
+                "unregistered-may-send",
+                "a client without a name was not refused",
+            );
+        }
+    }
+    let mut alice = ctx.joins("alice")?;
+    ctx.nothing_before_a_marker(&mut alice, &mut bob).means(
+        "unregistered-may-send",
+        "a message without a sender was delivered",
+    )
+}
+
+fn other_lines(ctx: &mut Context) -> Outcome {
+    let mut alice = ctx.joins("alice")?;
+    for line in [
+        "hello",
+        "@",
+        "@bob",
+        "@:hello",
+        ":",
+        "bob:hello",
+        "/help",
+        "!",
+        "* alice left",
+    ] {
+        alice.line(line)?;
+        let why = format!("`{line}` is no line of this protocol: that must be said");
+        answered_with_an_error(ctx, &mut alice, &why)?;
+    }
+    Ok(())
+}
+
+fn departed(ctx: &mut Context) -> Outcome {
+    let (mut alice, bob) = ctx.two()?;
+    let name = bob.name.clone();
+    bob.leaves();
+    let mut witness = ctx.joins("witness")?;
+    ctx.is_gone(&name, &mut alice, &mut witness).means(
+        "ghost-user",
+        "who writes to somebody who has left must be told",
+    )
+}
