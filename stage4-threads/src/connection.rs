@@ -67,16 +67,25 @@ fn spawn(
 }
 // ANCHOR_END: start
 
+/// How `ps -T` and `top -H` call the thread that runs this.
+pub fn this_thread() -> String {
+    thread::current().name().unwrap_or("main").to_string()
+}
+
 // ANCHOR: serve
 /// The reader's whole life.
 fn serve(hub: &Hub, client: &Arc<Client>) {
     client.tell(QUESTION);
     if let Err(error) = read_lines(hub, client) {
-        explain!("{} has gone: {error}", client.label);
+        explain!("thread {:?} cannot read any more: {error}", this_thread());
     }
     // The others hear of it now, and the name is free, whatever the last lines may take.
     hub.leave(client);
     client.end();
+    explain!(
+        "thread {:?} ends, and its writer has ended before",
+        this_thread()
+    );
 }
 
 /// Returns when the client has ended its side, said `exit`, or is closed.
@@ -98,8 +107,8 @@ fn read_lines(hub: &Hub, client: &Arc<Client>) -> io::Result<()> {
         let count = chunk.len();
         input.consume(count);
         explain!(
-            "{}: {count} bytes made {} lines, {} bytes wait for their end",
-            client.label,
+            "thread {:?} read {count} bytes: {} complete lines, and {} bytes of the next",
+            this_thread(),
             lines.len(),
             decoder.bytes_left()
         );
@@ -135,7 +144,7 @@ fn write_lines(client: &Arc<Client>) {
     let mut batch = Vec::new();
     while client.outbox.take(&mut batch) {
         if let Err(error) = client.send(&batch) {
-            explain!("{} cannot be written to: {error}", client.label);
+            explain!("thread {:?} cannot write any more: {error}", this_thread());
             client.shut_down(Shutdown::Both); // wakes the reader, which ends everything
             break;
         }
@@ -191,7 +200,16 @@ impl Client {
                 }
             }
         }
-        explain!("{} bytes left for {} in one write", batch.len(), self.label);
+        explain!(
+            "thread {:?} held no lock, and sent {} lines ({} bytes) {}",
+            this_thread(),
+            batch.split(|byte| *byte == b'\n').count() - 1,
+            batch.len(),
+            match self.framing {
+                Framing::Lines => "in one write",
+                Framing::Recv => "in a write for each",
+            }
+        );
         Ok(())
     }
 

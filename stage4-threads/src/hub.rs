@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::connection::Client;
+use crate::connection::{Client, this_thread};
 use crate::console::{self, explain};
 use crate::line::LineError;
 use crate::outbox::Put;
@@ -133,8 +133,8 @@ impl Later {
             console::say(self.for_console.trim_end_matches('\n'));
         }
         explain!(
-            "thread {:?} had the lock, and woke {} writers after it",
-            std::thread::current().name().unwrap_or("main"),
+            "thread {:?} had the lock of the hub, gave it back, and woke {} writers",
+            this_thread(),
             self.to_wake.len()
         );
     }
