@@ -2,7 +2,7 @@
 //!
 //! Reading order: `server` (the door), `connection` (one task per client), `hub` (the one task
 //! that owns the rooms) and `outbox` (what is owed to one client). Then what is decided, without
-//! any network: `command`, `rooms`, `room`, `moderation`, `names`, `limits`. At last `client`.
+//! any network: `command`, `rooms`, `room`, `moderation`, `names`, `limits`. At last `client` and `terminal`.
 
 mod client;
 mod command;
@@ -17,6 +17,7 @@ mod outbox;
 mod room;
 mod rooms;
 mod server;
+mod terminal;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;

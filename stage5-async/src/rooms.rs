@@ -576,3 +576,6 @@ pub(crate) fn list(intro: &str, items: Vec<String>) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests;
