@@ -5,6 +5,7 @@
 //! anybody's program in any language.
 
 pub mod check;
+pub mod compare;
 pub mod conversation;
 pub mod formats;
 pub mod peer;

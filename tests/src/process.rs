@@ -296,22 +296,22 @@ pub fn free_port() -> anyhow::Result<u16> {
 }
 
 #[cfg(unix)]
-fn own_group(command: &mut Command) {
+pub(crate) fn own_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
 
 #[cfg(unix)]
-fn kill_group(id: u32) {
+pub(crate) fn kill_group(id: u32) {
     use nix::sys::signal::{Signal, killpg};
     let _ = killpg(nix::unistd::Pid::from_raw(id as i32), Signal::SIGKILL);
 }
 
 #[cfg(not(unix))]
-fn own_group(_: &mut Command) {}
+pub(crate) fn own_group(_: &mut Command) {}
 
 /// Windows has no process groups of this kind; `taskkill /T` ends a process and its children.
 #[cfg(not(unix))]
-fn kill_group(id: u32) {
+pub(crate) fn kill_group(id: u32) {
     let mut command = Command::new("taskkill");
     command.args(["/F", "/T", "/PID", &id.to_string()]);
     let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -320,16 +320,20 @@ fn kill_group(id: u32) {
 /// The processes that run now, so that Ctrl-C leaves none behind.
 pub mod live {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     static LIVE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-    pub(super) fn add(id: u32) {
+    static WILL_REPORT: AtomicBool = AtomicBool::new(false);
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+    pub(crate) fn add(id: u32) {
         LIVE.lock()
             .expect("no code panics while it holds the list")
             .push(id);
     }
 
-    pub(super) fn remove(id: u32) {
+    pub(crate) fn remove(id: u32) {
         LIVE.lock().expect("as above").retain(|other| *other != id);
     }
 
@@ -339,9 +343,23 @@ pub mod live {
         }
     }
 
+    /// From now on the first Ctrl-C only shows in `interrupted`: whoever calls this looks there
+    /// often, and reports what is known so far. The second ends the lab as ever.
+    pub fn report_when_interrupted() {
+        WILL_REPORT.store(true, Ordering::Relaxed);
+    }
+
+    pub fn interrupted() -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+
     /// On Ctrl-C or SIGTERM: ends every process that we started, and then the lab.
     pub fn end_with_us() {
         let handler = || {
+            let first = !INTERRUPTED.swap(true, Ordering::Relaxed);
+            if first && WILL_REPORT.load(Ordering::Relaxed) {
+                return;
+            }
             kill_all();
             std::process::exit(130); // 128 + SIGINT, as shells report it
         };

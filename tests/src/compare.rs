@@ -1,0 +1,253 @@
+//! `lab compare`: the designs under load, side by side.
+//!
+//! Reading order: `scenario` (what is done), `generator` (the clients), `ledger` (the check of
+//! every delivery), `measure` (the cost), `plan` (in which order), `findings` (what may be said).
+
+pub mod dialect;
+pub mod figures;
+pub mod generator;
+pub mod ledger;
+pub mod limits;
+pub mod measure;
+pub mod message;
+pub mod plan;
+pub mod predict;
+pub mod results;
+pub mod scenario;
+pub mod statistics;
+pub mod subject;
+pub mod terminal;
+
+use crate::process::live;
+use crate::stage::Stage;
+use anyhow::{Context, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use plan::{Cell, Clock, Plan};
+use results::{Comparison, Entrant};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use subject::Contestant;
+
+/// The numbers of clients where none are asked for.
+const CLIENTS: [usize; 4] = [10, 100, 1000, 10_000];
+const CLIENTS_QUICK: [usize; 3] = [10, 100, 1000];
+
+/// More idle clients than this are not asked of a design unless somebody does.
+const REACH_MAX: usize = 20_000;
+
+/// Compares the designs under load, side by side.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo lab compare --quick --html compare.html")]
+pub struct Arguments {
+    /// Which stages
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "3,4,5",
+        value_name = "N,..."
+    )]
+    stages: Vec<u8>,
+    /// Numbers of clients [default: 10,100,1000,10000]
+    #[arg(long, value_delimiter = ',', value_name = "N,...")]
+    clients: Vec<usize>,
+    /// Another server, yours for example: {port} in COMMAND is replaced; may be given again
+    #[arg(long, value_name = "NAME=COMMAND ...")]
+    also: Vec<String>,
+    /// Under a minute: shorter runs, no 10,000 clients
+    #[arg(long)]
+    quick: bool,
+    /// Ask what you expect first, and set it beside the results
+    #[arg(long)]
+    predict: bool,
+    /// Write the report as one HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write all figures of all runs
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Chooses the speakers; the same seed chooses the same
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let descriptors = limits::raise_descriptor_limit();
+    let plan = make_plan(arguments, descriptors)?;
+    let contestants = enter(arguments)?;
+    live::report_when_interrupted();
+    let comparison = compare(plan, &contestants, arguments.seed);
+    print!("{}", terminal::tables(&comparison));
+    write_files(arguments, &comparison)?;
+    Ok(match comparison.interrupted {
+        true => ExitCode::from(130), // 128 + SIGINT, as shells report it
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// Whoever works for long calls this often. The error ends the run, and the report follows.
+pub fn check_interrupt() -> anyhow::Result<()> {
+    ensure!(!live::interrupted(), "interrupted");
+    Ok(())
+}
+
+fn make_plan(arguments: &Arguments, descriptors: Option<u64>) -> anyhow::Result<Plan> {
+    let allowed = limits::clients_within(descriptors);
+    let asked = !arguments.clients.is_empty();
+    let mut sizes = match (asked, arguments.quick) {
+        (true, _) => arguments.clients.clone(),
+        (false, true) => CLIENTS_QUICK.to_vec(),
+        (false, false) => CLIENTS.to_vec(),
+    };
+    sizes.sort_unstable();
+    sizes.dedup();
+    let odd = sizes
+        .iter()
+        .find(|size| !size.is_multiple_of(2) || **size == 0);
+    if let Some(odd) = odd {
+        anyhow::bail!("cannot compare with {odd} clients: pairs need an even number");
+    }
+    let largest = *sizes.last().context("no number of clients was given")?;
+    if asked {
+        ensure!(largest <= allowed, limits::too_many(largest, descriptors));
+    }
+    sizes.retain(|size| *size <= allowed);
+    let reach = allowed.min(REACH_MAX) / 2 * 2;
+    let reach = (!asked && !arguments.quick && reach > largest).then_some(reach);
+    Ok(Plan::new(&sizes, reach, arguments.quick))
+}
+
+fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
+    let mut contestants = Vec::new();
+    for number in &arguments.stages {
+        contestants.push(Contestant::stage(Stage::by_number(*number)?)?);
+    }
+    for text in &arguments.also {
+        contestants.push(Contestant::also(text)?);
+    }
+    ensure!(
+        !contestants.is_empty(),
+        "nothing to compare: name --stages or --also"
+    );
+    Ok(contestants)
+}
+
+/// Makes the runs: for each cell the contestants take turns, and each round begins with another
+/// one, so that whatever else the machine does hits all of them alike.
+fn compare(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
+    let mut comparison = begin(plan.clone(), contestants, seed);
+    let bar = progress_bar();
+    let mut clock = Clock::start();
+    'rounds: for round in 0..plan.rounds {
+        for cell in plan.cells.iter().filter(|cell| round == 0 || !cell.once) {
+            let cost: Duration = (0..contestants.len())
+                .map(|contestant| clock.estimate(&plan, cell, contestant))
+                .sum();
+            if round > 0 && clock.elapsed() + cost > plan.budget {
+                continue; // a shorter one may still fit
+            }
+            for turn in 0..contestants.len() {
+                let contestant = (turn + round) % contestants.len();
+                if has_failed(&comparison, contestant, cell) {
+                    continue;
+                }
+                show(
+                    &bar,
+                    &plan,
+                    &clock,
+                    round,
+                    cell,
+                    &contestants[contestant].name,
+                );
+                let began = Instant::now();
+                let seed = seed + round as u64;
+                let (scenario, clients) = (cell.scenario, cell.clients);
+                if !scenario.fits(contestants[contestant].dialect, clients) {
+                    continue;
+                }
+                let outcome = scenario::run(
+                    scenario,
+                    clients,
+                    &contestants[contestant],
+                    &plan.times,
+                    seed,
+                );
+                if live::interrupted() {
+                    break 'rounds;
+                }
+                clock.note(*cell, contestant, began.elapsed());
+                comparison.note(*cell, contestant, outcome);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    comparison.interrupted = live::interrupted();
+    comparison.seconds = clock.elapsed().as_secs_f64();
+    comparison
+}
+
+fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
+    let entrant = |contestant: &Contestant| Entrant {
+        name: contestant.name.clone(),
+        idea: contestant.idea.clone(),
+        stage: contestant.stage,
+        command: contestant.command_line(),
+        line_for_each_receiver: contestant.dialect == dialect::Dialect::Users,
+    };
+    Comparison {
+        date: String::new(),
+        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        machine: Vec::new(),
+        seed,
+        plan,
+        contestants: contestants.iter().map(entrant).collect(),
+        results: Vec::new(),
+        notes: Vec::new(),
+        interrupted: false,
+        seconds: 0.0,
+        predictions: None,
+    }
+}
+
+/// Who has failed with so many clients is not asked again, nor with more of them.
+fn has_failed(comparison: &Comparison, contestant: usize, cell: &Cell) -> bool {
+    comparison.results.iter().any(|results| {
+        results.contestant == contestant
+            && results.scenario == cell.scenario
+            && results.clients <= cell.clients
+            && results.failure().is_some()
+    })
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24} {msg}").expect("the template is right");
+    ProgressBar::new(1000).with_style(style)
+}
+
+fn show(bar: &ProgressBar, plan: &Plan, clock: &Clock, round: usize, cell: &Cell, name: &str) {
+    let spent = clock.elapsed();
+    let left = plan.budget.saturating_sub(spent).as_secs();
+    bar.set_position((spent.as_secs_f64() / plan.budget.as_secs_f64() * 1000.0) as u64);
+    bar.set_message(format!(
+        "{}:{:02} left, round {} of {}: {name}, {}, {} clients",
+        left / 60,
+        left % 60,
+        round + 1,
+        plan.rounds,
+        cell.scenario.name(),
+        cell.clients
+    ));
+}
+
+fn write_files(arguments: &Arguments, comparison: &Comparison) -> anyhow::Result<()> {
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(comparison)?;
+        std::fs::write(path, text + "\n").with_context(|| cannot_write(path))?;
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &std::path::Path) -> String {
+    format!("cannot write {}", path.display())
+}

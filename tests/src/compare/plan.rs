@@ -1,0 +1,145 @@
+//! Which runs are made, in which order, and how long they will take.
+
+use super::scenario::{STALLED_CLIENTS, Scenario, Times};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Rooms with more clients than this are measured once: letting 10,000 people into one room
+/// costs the server 50 million notices before the measurement can begin.
+const ROOM_OFTEN_MAX: usize = 1000;
+
+/// Fewer silent clients than this tell nothing about the memory of one.
+const IDLE_CLIENTS_MIN: usize = 100;
+
+/// Starting a server, logging in, stopping: beside the measured time.
+const OVERHEAD: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Cell {
+    pub scenario: Scenario,
+    pub clients: usize,
+    /// Measured in the first round only.
+    pub once: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    pub cells: Vec<Cell>,
+    pub rounds: usize,
+    pub times: Times,
+    /// No run is begun that would end later than this.
+    pub budget: Duration,
+}
+
+impl Plan {
+    /// `sizes`: numbers of clients, ascending. `reach`: as many as the machine allows, for the
+    /// one attempt to find out how many a design bears.
+    pub fn new(sizes: &[usize], reach: Option<usize>, quick: bool) -> Plan {
+        let mut cells = Vec::new();
+        let mut add = |scenario, clients, once| {
+            cells.push(Cell {
+                scenario,
+                clients,
+                once,
+            });
+        };
+        for clients in sizes {
+            let once = *clients > ROOM_OFTEN_MAX;
+            add(Scenario::OneSpeaks, *clients, once);
+            if !once {
+                add(Scenario::AllSpeak, *clients, false);
+                if !quick || *clients == 100 {
+                    add(Scenario::Steady, *clients, false);
+                }
+            }
+        }
+        add(Scenario::Pairs, 2, false);
+        for clients in sizes {
+            add(Scenario::Pairs, *clients, false);
+        }
+        for clients in sizes.iter().filter(|size| **size >= IDLE_CLIENTS_MIN) {
+            add(Scenario::Idle, *clients, false);
+        }
+        add(Scenario::AllRead, STALLED_CLIENTS, false);
+        add(Scenario::OneStalls, STALLED_CLIENTS, false);
+        if let Some(reach) = reach {
+            add(Scenario::Idle, reach, true);
+        }
+        let milliseconds = Duration::from_millis;
+        Plan {
+            cells,
+            rounds: 3,
+            times: if quick {
+                Times {
+                    talk: milliseconds(200),
+                    steady: milliseconds(1000),
+                    stalled: milliseconds(2500),
+                    idle: milliseconds(300),
+                }
+            } else {
+                Times {
+                    talk: milliseconds(500),
+                    steady: milliseconds(3000),
+                    stalled: milliseconds(4000),
+                    idle: milliseconds(1000),
+                }
+            },
+            budget: Duration::from_secs(if quick { 55 } else { 285 }),
+        }
+    }
+
+    fn nominal(&self, cell: &Cell) -> Duration {
+        let login = Duration::from_micros(100 * cell.clients as u64);
+        let measured = match cell.scenario {
+            Scenario::OneSpeaks | Scenario::AllSpeak | Scenario::Pairs => self.times.talk,
+            Scenario::Steady => self.times.steady,
+            Scenario::AllRead | Scenario::OneStalls => self.times.stalled,
+            Scenario::Idle => self.times.idle,
+        };
+        measured + login + OVERHEAD
+    }
+}
+
+/// Knows how long what is left will take, the better the more is done.
+#[derive(Debug)]
+pub struct Clock {
+    began: Instant,
+    taken: HashMap<(Cell, usize), Duration>,
+}
+
+impl Clock {
+    pub fn start() -> Clock {
+        Clock {
+            began: Instant::now(),
+            taken: HashMap::new(),
+        }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub fn note(&mut self, cell: Cell, contestant: usize, time: Duration) {
+        self.taken.insert((cell, contestant), time);
+    }
+
+    pub fn estimate(&self, plan: &Plan, cell: &Cell, contestant: usize) -> Duration {
+        let taken = self.taken.get(&(*cell, contestant)).copied();
+        taken.unwrap_or_else(|| plan.nominal(cell))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_rooms_are_measured_once_and_small_ones_often() {
+        let plan = Plan::new(&[10, 10_000], None, false);
+        let rooms = plan.cells.iter();
+        let rooms = rooms.filter(|cell| cell.scenario == Scenario::OneSpeaks);
+        let once: Vec<bool> = rooms.map(|cell| cell.once).collect();
+        assert_eq!(once, [false, true]);
+    }
+}
