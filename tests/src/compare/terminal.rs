@@ -61,7 +61,7 @@ pub fn tables(comparison: &Comparison) -> String {
 
 fn table(comparison: &Comparison, scenario: Scenario) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     let mut header = vec!["clients".to_string(), "server".to_string()];
     header.extend(
         columns(scenario)
