@@ -39,7 +39,6 @@ pub enum Next<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotUtf8;
 
-// ANCHOR: line_reader
 impl<R: Read> LineReader<R> {
     /// `name` is what `-v` calls this stream.
     pub fn new(input: R, name: impl fmt::Display, line_bytes_max: usize) -> LineReader<R> {
@@ -69,7 +68,6 @@ impl<R: Read> LineReader<R> {
         Ok(Next::TooLong)
     }
 }
-// ANCHOR_END: line_reader
 
 /// A line as text that is safe to show: valid UTF-8 (rule L4), printable (L5), without its end
 /// (L1) and the blanks around it (L6).
