@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
 
 use crate::connection::{Client, this_thread};
 use crate::console::{self, explain};
@@ -125,6 +126,11 @@ impl Later {
     fn carry_out(&self) {
         for client in &self.to_wake {
             client.outbox.wake();
+        }
+        if self.to_wake.is_empty() {
+            // All writers have work already. Let them do it before this thread brings more, or a
+            // flood fills the outboxes of clients that do read.
+            thread::yield_now();
         }
         for client in &self.to_evict {
             client.evict();
