@@ -3,6 +3,7 @@
 //! for `cargo nextest run`.
 
 mod book;
+mod rules;
 mod tidy;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let tests = [book::tests(), tidy::tests()];
+    let tests = [book::tests(), rules::tests(), tidy::tests()];
     let tests: Vec<Trial> = tests.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, tests).exit_code()
 }
