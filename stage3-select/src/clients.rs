@@ -93,6 +93,7 @@ impl Clients {
         }
     }
 
+    // ANCHOR: send
     /// Promises one line, made of `parts`; it leaves with all others at the end of this wake-up.
     /// Returns the client when it reads too slowly to be promised anything more (rule L13).
     pub fn send(&mut self, to: ClientId, parts: &[&str]) -> Option<ClientId> {
@@ -116,6 +117,7 @@ impl Clients {
         connection.outbox.replace_by("! you read too slowly");
         Some(to)
     }
+    // ANCHOR_END: send
 
     /// Its time to leave begins now. `end_seen`: it has ended its own stream already.
     pub fn start_leaving(&mut self, client: ClientId, end_seen: bool) {

@@ -21,6 +21,7 @@ pub enum CommandError<'a> {
     NoText { user: &'a str },
 }
 
+// ANCHOR: parse
 /// `line` comes from the decoder: printable, not empty, without blanks around it.
 pub fn parse(line: &str) -> Result<Command<'_>, CommandError<'_>> {
     if let Some(rest) = line.strip_prefix('@') {
@@ -33,6 +34,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, CommandError<'_>> {
         Err(CommandError::Unknown { line })
     }
 }
+// ANCHOR_END: parse
 
 /// The first colon ends the name; all others belong to the text.
 fn parse_send(rest: &str) -> Result<Command<'_>, CommandError<'_>> {

@@ -74,6 +74,7 @@ impl Connection {
         }
     }
 
+    // ANCHOR: flush
     /// Sends what is owed. When nothing is left for a client that leaves, ends our stream: it
     /// sees the end after the last line.
     ///
@@ -91,6 +92,7 @@ impl Connection {
         }
         Ok(())
     }
+    // ANCHOR_END: flush
 
     /// Both streams have ended: nothing is lost when the socket is closed.
     pub fn is_finished(&self) -> bool {

@@ -53,6 +53,7 @@ impl Door {
         self.knocked.then_some(self.shut_until.unwrap_or(now))
     }
 
+    // ANCHOR: accept
     /// One newcomer, if there is one and there is room.
     pub fn accept(&mut self, now: Instant) -> Option<(TcpStream, SocketAddr)> {
         while self.opens_at(now)? <= now {
@@ -70,6 +71,7 @@ impl Door {
         }
         None
     }
+    // ANCHOR_END: accept
 
     /// Somebody has left: there is a descriptor again, no need to wait for the time.
     pub fn make_room(&mut self) {

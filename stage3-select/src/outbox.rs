@@ -59,6 +59,7 @@ impl Outbox {
         self.sent = 0;
     }
 
+    // ANCHOR: flush_into
     /// Hands over as much as the socket takes. That it takes no more is no error: the kernel
     /// will say when there is room, and the next call goes on at the same byte.
     pub fn flush_into(&mut self, socket: &mut impl Write, framing: Framing) -> io::Result<()> {
@@ -82,6 +83,7 @@ impl Outbox {
         *self = Outbox::default(); // gives the memory back: most clients are idle
         Ok(())
     }
+    // ANCHOR_END: flush_into
 
     pub fn is_empty(&self) -> bool {
         self.bytes_owed() == 0

@@ -38,8 +38,8 @@ struct Server {
     framing: Framing,
 }
 
-/// Returns only when it cannot begin. No client can end it.
 // ANCHOR: run
+/// Returns only when it cannot begin. No client can end it.
 pub fn run(host: &str, port: u16, framing: Framing) -> anyhow::Result<()> {
     let mut server = Server::open(host, port, framing)?;
     let mut events = Events::with_capacity(EVENTS_PER_WAKE_UP);
@@ -87,9 +87,7 @@ impl Server {
             _ => {}
         }
         if console::is_verbose() {
-            let ready = many(events.iter().count(), "socket");
-            let more = many(self.clients.ready.len(), "client");
-            explain!("woke up: {ready} ready, {more} not read to the end before");
+            explain!("woke up: {} ready", many(events.iter().count(), "socket"));
         }
         Ok(())
     }
@@ -191,7 +189,6 @@ impl Server {
         }
     }
 
-    // ANCHOR: obey_lines
     fn obey_lines(&mut self, from: ClientId, decoder: &mut LineDecoder) {
         let (bytes, mut lines) = (decoder.bytes_left(), 0);
         while let Some(line) = decoder.next_line() {
@@ -206,7 +203,6 @@ impl Server {
             explain!("{who}: {bytes} bytes made {lines}, {left} bytes wait for their end");
         }
     }
-    // ANCHOR_END: obey_lines
 
     /// For programs that think that one read is one message (rule F1).
     fn obey_message(&mut self, from: ClientId, message: &[u8]) {
@@ -324,9 +320,9 @@ impl Server {
     }
 }
 
+// ANCHOR: carry_out
 /// The one place where a decision becomes something to send. Returns the client whose
 /// connection ends because of it.
-// ANCHOR: carry_out
 fn carry_out(effect: Effect, clients: &mut Clients) -> Option<ClientId> {
     match effect {
         Effect::Relay { to, sender, text } => clients.send(to, &[sender, ": ", text]),

@@ -40,6 +40,7 @@ pub struct Users {
 }
 
 impl Users {
+    // ANCHOR: apply
     pub fn apply<'a>(&'a mut self, from: ClientId, command: Command<'a>) -> Effect<'a> {
         match command {
             Command::Register { name } => self.register(from, name),
@@ -47,6 +48,7 @@ impl Users {
             Command::Exit => Effect::End { client: from },
         }
     }
+    // ANCHOR_END: apply
 
     /// The client is gone; its name is free.
     pub fn leave(&mut self, client: ClientId) {
@@ -60,6 +62,7 @@ impl Users {
         self.names.get(client.0)?.as_deref()
     }
 
+    // ANCHOR: register
     /// Also renames: the old name is free at once (rule S3.2).
     fn register<'a>(&mut self, from: ClientId, name: &'a str) -> Effect<'a> {
         let Some(key) = NameKey::of(name) else {
@@ -83,7 +86,9 @@ impl Users {
         self.names[from.0] = Some(name.to_string());
         Effect::Saved { to: from, name }
     }
+    // ANCHOR_END: register
 
+    // ANCHOR: send
     fn send<'a>(&'a self, from: ClientId, user: &str, text: &'a str) -> Effect<'a> {
         let Some(sender) = self.name(from) else {
             let why = "you have no name yet: type #NAME first".to_string();
@@ -97,6 +102,7 @@ impl Users {
             },
         }
     }
+    // ANCHOR_END: send
 }
 
 /// A name as it is compared: in lower case, with zeros up to the longest. Of a fixed size, so
