@@ -51,7 +51,7 @@ pub enum Who {
     Everyone,
     Operators,
     /// Known only where the server was started with a password for it.
-    WhoKnowsThePassword,
+    PasswordHolders,
 }
 
 pub struct Entry {
@@ -62,7 +62,7 @@ pub struct Entry {
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
 
-use Who::{Everyone, Operators, WhoKnowsThePassword};
+use Who::{Everyone, Operators, PasswordHolders};
 
 pub const COMMANDS: &[Entry] = &[
     entry(
@@ -214,7 +214,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(
         "admin",
         "PASSWORD",
-        WhoKnowsThePassword,
+        PasswordHolders,
         "be an operator in every room",
         |rest| Some(Command::Admin(some(rest)?)),
     ),
@@ -238,7 +238,7 @@ const fn entry(
 
 /// The commands of a server with or without `--admin-password-file`.
 pub fn known(with_admin: bool) -> impl Iterator<Item = &'static Entry> {
-    let is_known = move |entry: &&Entry| with_admin || entry.who != Who::WhoKnowsThePassword;
+    let is_known = move |entry: &&Entry| with_admin || entry.who != Who::PasswordHolders;
     COMMANDS.iter().filter(is_known)
 }
 

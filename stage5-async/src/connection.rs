@@ -5,7 +5,7 @@ use crate::command;
 use crate::console::explain;
 use crate::hub::Event;
 use crate::limits::{Allowance, ClientId, Limits};
-use crate::line::{CLIENT_LINE_BYTES_MAX, LineDecoder};
+use crate::line::{CLIENT_LINE_BYTES_MAX, LineDecoder, LineError};
 use crate::outbox::Outbox;
 use std::borrow::Cow;
 use std::future::{pending, poll_fn};
@@ -25,6 +25,9 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// How long we then wait for the client's own end.
 const LAST_READS: Duration = Duration::from_secs(5);
+
+/// The same when the whole server ends: people wait for it, and some clients never hang up.
+const LAST_READS_AT_SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// How long every guess at the admin's password takes, right or wrong.
 const PASSWORD_WAIT: Duration = Duration::from_secs(1);
@@ -74,7 +77,7 @@ impl Connection {
         )
         .await;
         drop(seat); // before the client can see its end, come again, and find its place taken
-        hang_up(&mut self.socket).await;
+        hang_up(&mut self.socket, &self.hub).await;
     }
 
     async fn talk(&mut self, limits: &Limits) -> End {
@@ -107,34 +110,58 @@ async fn read_lines(
 ) -> io::Result<()> {
     let mut decoder = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
     let mut allowance = Allowance::new(limits.lines_per_second, Instant::now());
-    while read_once(reader, &mut decoder).await? > 0 {
+    while read_once(reader, |bytes| decoder.push(bytes)).await? > 0 {
+        let bytes = decoder.bytes_left();
+        let mut lines = 0;
         while let Some(line) = decoder.next_line() {
             let line = line.map(Cow::into_owned);
-            let mut wait = allowance.wait_for_next_line();
-            if line.as_ref().is_ok_and(|line| command::is_password(line)) {
-                wait += PASSWORD_WAIT;
-            }
-            if !wait.is_zero() {
-                explain!("client {}: its line waits {wait:?} for its turn", client.0);
-                sleep_unless_reset(wait, reader).await?;
-            }
+            wait_for_turn(&line, &mut allowance, reader, client).await?;
             if hub.send(Event::Line { client, line }).await.is_err() {
                 return Ok(()); // the server is shutting down
             }
+            lines += 1;
         }
+        let left = decoder.bytes_left();
+        explain!(
+            "task of client {}: mailed {lines} lines out of {bytes} bytes to the hub; {left} bytes wait for their end",
+            client.0
+        );
     }
+    explain!("task of client {}: end of input", client.0);
     Ok(())
 }
 
-/// One read, as soon as there is something to read; 0 bytes are the client's end.
-async fn read_once(reader: &mut ReadHalf<'_>, decoder: &mut LineDecoder) -> io::Result<usize> {
+/// Nobody but this client waits here.
+async fn wait_for_turn(
+    line: &Result<String, LineError>,
+    allowance: &mut Allowance,
+    reader: &ReadHalf<'_>,
+    client: ClientId,
+) -> io::Result<()> {
+    let mut wait = allowance.wait_for_next_line();
+    if line.as_ref().is_ok_and(|line| command::is_password(line)) {
+        wait += PASSWORD_WAIT;
+    }
+    if wait.is_zero() {
+        return Ok(());
+    }
+    explain!(
+        "task of client {}: its next line waits {} ms for its turn",
+        client.0,
+        wait.as_millis()
+    );
+    sleep_unless_reset(wait, reader).await
+}
+
+/// One read, as soon as there is something to read. 0 bytes are the client's end.
+async fn read_once(reader: &mut ReadHalf<'_>, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
     poll_fn(|context| {
         let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
         let mut bytes = ReadBuf::uninit(&mut bytes);
         Pin::new(&mut *reader)
             .poll_read(context, &mut bytes)
             .map_ok(|()| {
-                decoder.push(bytes.filled());
+                take(bytes.filled());
                 bytes.filled().len()
             })
     })
@@ -159,13 +186,27 @@ async fn write_mail(
     client: ClientId,
 ) -> io::Result<()> {
     while outbox.is_filled().await {
-        match outbox.write_with(|bytes| writer.try_write(bytes)) {
-            Ok(written) => explain!("client {}: {written} bytes in one write", client.0),
+        let write = |bytes: &[u8]| {
+            let written = writer.try_write(bytes)?;
+            explain!(
+                "task of client {}: {written} of {} bytes owed left in one write ({} lines)",
+                client.0,
+                bytes.len(),
+                count_lines(bytes)
+            );
+            Ok(written)
+        };
+        match outbox.write_with(write) {
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => writer.writable().await?,
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+fn count_lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// One deadline for the whole of choosing a name, however busy the client keeps us meanwhile.
@@ -177,22 +218,34 @@ async fn remind_of_name(hub: &mpsc::Sender<Event>, client: ClientId, limits: &Li
     pending().await // never the reason why a conversation ends
 }
 
+/// Tells a connection that counts for nothing why it is refused.
+pub async fn refuse(mut socket: TcpStream, why: String, hub: mpsc::Sender<Event>) {
+    // A new socket has room for one line, so this need not wait.
+    let _ = socket.try_write(format!("! {why}\n").as_bytes());
+    hang_up(&mut socket, &hub).await;
+}
+
 /// Ends the connection so that the client can read everything that is on its way.
 ///
 /// If we closed the socket while bytes of the client lie there unread, the kernel would send a
 /// reset, and a reset destroys what the client has not read yet. So we send our end, and read on
-/// until the client sends its own.
-pub async fn hang_up(socket: &mut TcpStream) {
+/// until the client sends its own, or our patience ends.
+async fn hang_up(socket: &mut TcpStream, hub: &mpsc::Sender<Event>) {
     let read_on = async {
-        let mut ignored = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
         let (mut reader, mut writer) = socket.split();
         writer.shutdown().await?;
-        while read_once(&mut reader, &mut ignored).await? > 0 {
-            ignored = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
-        }
+        while read_once(&mut reader, |_| ()).await? > 0 {}
         io::Result::Ok(())
     };
-    let _ = timeout(LAST_READS, read_on).await; // whatever happens now, it is over
+    let patience = async {
+        if timeout(LAST_READS, hub.closed()).await.is_ok() {
+            sleep(LAST_READS_AT_SHUTDOWN).await;
+        }
+    };
+    tokio::select! {
+        _ = read_on => {}
+        () = patience => {}
+    }
 }
 
 fn plain_words(error: &io::Error) -> String {

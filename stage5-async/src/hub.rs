@@ -48,7 +48,7 @@ pub async fn run(mut events: mpsc::Receiver<Event>, limits: Limits, password: Op
     };
     let mut batch = Vec::new();
     while events.recv_many(&mut batch, EVENTS_MAX).await > 0 {
-        explain!("hub: woken by {} events", batch.len());
+        explain!("hub: woke up; events in its mailbox: {}", batch.len());
         for event in batch.drain(..) {
             if matches!(event, Event::ShutDown) {
                 return hub.shut_down();
@@ -100,20 +100,27 @@ impl Hub {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
             match effect {
-                Effect::Send { to, line } => to.for_each(|client| {
-                    let Some(outbox) = &self.outboxes[client.0] else {
-                        return; // closed a moment ago: it is in this list, but not in the room
-                    };
-                    if outbox.push(&line).is_err() {
-                        outbox.push_beyond_limit("! you read too slowly\n");
-                        self.close(client);
-                        queue.extend(self.rooms.leave(client, Some("read too slowly")));
-                    }
-                }),
+                Effect::Send { to, line } => {
+                    explain!("hub: {} bytes into the outboxes of {to}", line.len());
+                    to.for_each(|client| queue.extend(self.owe(client, &line)));
+                }
                 Effect::Close { client } => self.close(client),
                 Effect::Log(line) => console::say(line),
             }
         }
+    }
+
+    /// Returns what else is to be done, if the client turns out to be too slow.
+    fn owe(&mut self, client: ClientId, line: &str) -> Vec<Effect> {
+        let Some(outbox) = &self.outboxes[client.0] else {
+            return Vec::new(); // closed a moment ago, while this line was on its way
+        };
+        if outbox.push(line).is_ok() {
+            return Vec::new();
+        }
+        outbox.push_beyond_limit("! you read too slowly\n");
+        self.close(client);
+        self.rooms.leave(client, Some("read too slowly"))
     }
 
     /// The client's task sees this, sends what is owed, and ends.

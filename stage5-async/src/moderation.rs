@@ -53,7 +53,7 @@ impl Rooms {
     }
 
     fn show_topic(&mut self, from: ClientId) -> Outcome {
-        let room = self.room(&*self.current(from)?);
+        let room = self.room(&self.current(from)?);
         let line = match &room.topic {
             Some(topic) => format!("* topic of {}: {topic}", room.name),
             None => format!("* {} has no topic", room.name),
@@ -164,7 +164,7 @@ impl Rooms {
     }
 
     fn list_bans(&mut self, from: ClientId) -> Outcome {
-        let room = self.room(&*self.moderated(from)?);
+        let room = self.room(&self.moderated(from)?);
         let names = room.banned_names.iter().cloned();
         let addresses = room.banned_addresses.iter().map(IpAddr::to_string);
         let line = match list("", names.chain(addresses).collect()) {

@@ -3,6 +3,7 @@
 //! Both run on the same thread, so a `RefCell` is enough: between two `await`s nobody else runs.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Outbox {
     }
 
     /// Offers all that is owed to `write`, and forgets as much as it took.
-    pub fn write_with<E>(&self, write: impl FnOnce(&[u8]) -> Result<usize, E>) -> Result<usize, E> {
+    pub fn write_with(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         let mut bytes = self.bytes.borrow_mut();
         let written = write(&bytes)?;
         if written == bytes.len() {
@@ -79,6 +80,82 @@ impl Outbox {
         } else {
             bytes.drain(..written);
         }
-        Ok(written)
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Poll, Waker};
+
+    /// What the client's task would see if it ran now.
+    fn poll(outbox: &Outbox) -> Poll<bool> {
+        let waiting = std::pin::pin!(outbox.is_filled());
+        waiting.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn all_that_is_owed_leaves_in_one_write() {
+        let outbox = Outbox::new(100);
+        outbox.push("one\n").unwrap();
+        outbox.push("two\n").unwrap();
+        let mut written = Vec::new();
+        outbox
+            .write_with(|bytes| {
+                written.push(bytes.to_vec());
+                Ok(bytes.len())
+            })
+            .unwrap();
+        assert_eq!(written, [b"one\ntwo\n"]);
+        assert_eq!(poll(&outbox), Poll::Pending);
+    }
+
+    #[test]
+    fn what_the_socket_did_not_take_stays() {
+        let outbox = Outbox::new(100);
+        outbox.push("hello\n").unwrap();
+        outbox.write_with(|_| Ok(2)).unwrap();
+        outbox
+            .write_with(|bytes| {
+                assert_eq!(bytes, b"llo\n");
+                Ok(4)
+            })
+            .unwrap();
+        assert_eq!(poll(&outbox), Poll::Pending);
+    }
+
+    #[test]
+    fn nothing_is_forgotten_when_the_socket_is_not_ready() {
+        let outbox = Outbox::new(100);
+        outbox.push("hello\n").unwrap();
+        let not_ready = || Err(io::ErrorKind::WouldBlock.into());
+        assert!(outbox.write_with(|_| not_ready()).is_err());
+        assert_eq!(poll(&outbox), Poll::Ready(true));
+    }
+
+    #[test]
+    fn a_full_outbox_takes_the_reason_and_nothing_else() {
+        let outbox = Outbox::new(8);
+        outbox.push("12345\n").unwrap();
+        assert_eq!(outbox.push("67\n"), Err(Full));
+        outbox.push("7\n").unwrap();
+        outbox.push_beyond_limit("! too slow\n");
+        outbox
+            .write_with(|bytes| {
+                assert_eq!(bytes, b"12345\n7\n! too slow\n");
+                Ok(bytes.len())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_closed_outbox_is_emptied_first() {
+        let outbox = Outbox::new(100);
+        outbox.push("bye\n").unwrap();
+        outbox.close();
+        assert_eq!(poll(&outbox), Poll::Ready(true));
+        outbox.write_with(|bytes| Ok(bytes.len())).unwrap();
+        assert_eq!(poll(&outbox), Poll::Ready(false));
     }
 }

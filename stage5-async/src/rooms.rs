@@ -9,7 +9,7 @@ use crate::line::SERVER_LINE_BYTES_MAX;
 use crate::names::{check_name, check_room_name, fold};
 use crate::room::Room;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -555,6 +555,24 @@ impl Receivers {
             Receivers::All { members, except } => {
                 let others = members.iter().filter(|member| Some(**member) != *except);
                 others.for_each(|member| receive(*member));
+            }
+        }
+    }
+}
+
+impl fmt::Display for Receivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Receivers::One(client) => write!(f, "client {}", client.0),
+            Receivers::All {
+                members,
+                except: None,
+            } => write!(f, "{} clients", members.len()),
+            Receivers::All {
+                members,
+                except: Some(sender),
+            } => {
+                write!(f, "{} clients but client {}", members.len(), sender.0)
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::hub::{self, Event};
 use crate::limits::{ClientId, Door, Limits};
 use crate::outbox::Outbox;
 use anyhow::{Context, bail};
+use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::fs;
 use std::io;
@@ -13,7 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -137,12 +137,14 @@ impl Server {
 
     async fn welcome(&mut self, socket: TcpStream, address: SocketAddr) {
         let _ = socket.set_nodelay(true); // we batch ourselves: Nagle's waiting would only delay
+        let _ = SockRef::from(&socket).set_tcp_keepalive(&keepalive()); // else a rare client stays
         let entered = self.door.borrow_mut().enter(address.ip());
         match entered {
             Ok(client) => self.start(client, socket, address).await,
             Err(why) => {
                 explain!("door: {address} is refused: {why}");
-                self.clients.spawn_local(refuse(socket, why));
+                self.clients
+                    .spawn_local(connection::refuse(socket, why, self.hub.clone()));
             }
         }
     }
@@ -174,10 +176,13 @@ impl Server {
     }
 }
 
-/// A connection that counts for nothing gets one line that says why.
-async fn refuse(mut socket: TcpStream, why: String) {
-    let _ = socket.write_all(format!("! {why}\n").as_bytes()).await;
-    connection::hang_up(&mut socket).await;
+/// A client whose machine lost its power says nothing any more, not even its end. After a minute
+/// of silence the kernel asks whether it is still there, and again every 10 s. The kernel's own
+/// setting would be two hours.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
 }
 
 /// A client's place at the door. It is free again when this is dropped, however the task ends.
