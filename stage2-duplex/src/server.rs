@@ -62,7 +62,6 @@ fn converse(talk: &Talk, socket: Arc<TcpStream>, client: SocketAddr) {
 }
 // ANCHOR_END: run
 
-// ANCHOR: accept
 /// Waits for the next client. Failing (most often: no file descriptor is free) is a pause and
 /// not an end (rule L14). Trying again at once would fail again at once, with the processor busy.
 fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -87,7 +86,6 @@ fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
         }
     }
 }
-// ANCHOR_END: accept
 
 fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind((host, port)).map_err(|error| {
