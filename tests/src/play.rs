@@ -3,11 +3,15 @@
 //! `promise.rs` knows what each design promises, `stagehand.rs` plays a conversation on the real
 //! programs and compares, `table.rs` shows the result.
 
+mod compare;
+mod marks;
+mod measure;
+mod person;
 pub mod promise;
 mod stagehand;
 pub mod table;
 
-use crate::conversation::{Conversation, and_list};
+use crate::conversation::Conversation;
 use crate::stage::{STAGES, Stage};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -75,7 +79,7 @@ pub struct Played {
     /// Connections that the server served, and that waited, at the same time.
     pub served: usize,
     pub waiting: usize,
-    pub difference: Option<Difference>,
+    pub difference: Option<Box<Difference>>,
     /// Who, and the lines of their screen.
     pub transcripts: Vec<(String, Vec<String>)>,
 }
@@ -111,18 +115,17 @@ impl Played {
             threads: None,
             served: 0,
             waiting: 0,
-            difference: Some(difference),
+            difference: Some(Box::new(difference)),
             transcripts: Vec::new(),
         }
     }
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (path, text) = read(&arguments.file)?;
-    let conversation = match Conversation::parse(&text) {
+    let conversation = match conversation(&arguments.file) {
         Ok(conversation) => conversation,
-        Err(mistake) => {
-            anstream::eprintln!("lab: {}: {mistake}", path.display());
+        Err(error) => {
+            eprintln!("lab: {error:#}");
             return Ok(ExitCode::from(2));
         }
     };
@@ -145,24 +148,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if as_promised { 0 } else { 1 }))
 }
 
-/// A file, or one of ours by its name.
-fn read(file: &Path) -> anyhow::Result<(PathBuf, String)> {
-    let folder = crate::stage::workspace().join("tests/conversations");
-    let own = folder.join(file).with_extension("chat");
-    let path = if !file.exists() && own.exists() {
-        own
-    } else {
-        file.to_path_buf()
-    };
+/// Reads a file, or one of ours by its name.
+fn conversation(file: &Path) -> anyhow::Result<Conversation> {
+    let own = conversations()
+        .into_iter()
+        .find(|(name, _)| Path::new(name) == file);
+    let path = own.map_or(file.to_path_buf(), |(_, path)| path);
     let text = std::fs::read_to_string(&path).with_context(|| {
         let names: Vec<String> = conversations().into_iter().map(|(name, _)| name).collect();
         format!(
-            "cannot read {}; the kit's own conversations are {}",
-            file.display(),
-            and_list(&names)
+            "cannot read {}; give a file, or one of {}",
+            path.display(),
+            names.join(", ")
         )
     })?;
-    Ok((path, text))
+    Conversation::parse(&text).map_err(|mistake| anyhow::anyhow!("{}: {mistake}", path.display()))
 }
 
 /// The conversations that come with the kit: name and path.

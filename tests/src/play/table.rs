@@ -41,6 +41,14 @@ impl Look {
         }
     }
 
+    /// As in a file: 80 columns, no colour.
+    pub fn plain() -> Look {
+        Look {
+            columns: COLUMNS,
+            colour: false,
+        }
+    }
+
     fn columns(self) -> u16 {
         self.columns.clamp(COLUMNS_MIN, COLUMNS_MAX)
     }
