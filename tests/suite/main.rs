@@ -3,11 +3,8 @@
 //! for `cargo nextest run`.
 
 mod book;
-<<<<<<< HEAD
-mod rules;
-=======
 mod play;
->>>>>>> 6e533e6 (lab play: what is compared, marked and measured are files of their own; every conversation on every stage in the suite)
+mod rules;
 mod tidy;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -15,11 +12,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-<<<<<<< HEAD
-    let tests = [book::tests(), rules::tests(), tidy::tests()];
-=======
-    let tests = [book::tests(), play::tests(), tidy::tests()];
->>>>>>> 6e533e6 (lab play: what is compared, marked and measured are files of their own; every conversation on every stage in the suite)
+    let tests = [book::tests(), play::tests(), rules::tests(), tidy::tests()];
     let tests: Vec<Trial> = tests.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, tests).exit_code()
 }

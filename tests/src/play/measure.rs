@@ -1,5 +1,7 @@
 //! What the system tells about a server from outside.
 
+use std::collections::BTreeMap;
+
 /// How many threads the process has, where the system tells.
 pub fn threads(process: u32) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -10,7 +12,7 @@ pub fn threads(process: u32) -> Option<usize> {
 }
 
 /// How many connections of the server on this port were accepted, and how many wait for it,
-/// where the system tells. Columns of `/proc/net/tcp`: 1 the own address, 3 the state (01:
+/// where the system tells. Columns of `/proc/net/tcp`: 1 and 2 the two addresses, 3 the state (01:
 /// established), 9 the socket's inode, which is 0 until the server has accepted it.
 pub fn connections(port: u16) -> Option<(usize, usize)> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
@@ -19,6 +21,8 @@ pub fn connections(port: u16) -> Option<(usize, usize)> {
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
     let established = rows.filter(|row| row.len() > 9 && row[1].ends_with(&own) && row[3] == "01");
-    let (served, waiting): (Vec<_>, Vec<_>) = established.partition(|row| row[9] != "0");
-    Some((served.len(), waiting.len()))
+    // By the other end's address: a row may be read twice while others come and go.
+    let accepted: BTreeMap<_, _> = established.map(|row| (row[2], row[9] != "0")).collect();
+    let served = accepted.values().filter(|accepted| **accepted).count();
+    Some((served, accepted.len() - served))
 }

@@ -31,6 +31,9 @@ const FIRST_COLUMN_MAX: u16 = 56;
 /// Names in one cell; of more only the number is shown.
 const NAMES_MAX: usize = 3;
 
+const COLUMNS_EXPLAINED: &str = "said: lines that reached all who were meant; heard: how often a \
+    line was heard; threads: of the server; connections: that it served at the same time";
+
 impl Look {
     pub fn of_stdout() -> Look {
         let terminal = std::io::stdout().is_terminal();
@@ -88,8 +91,8 @@ pub fn comparison(conversation: &Conversation, played: &[Played], look: Look) ->
     );
     let _ = writeln!(
         text,
-        "\nsaid: lines that reached all who were meant; heard: how often lines were heard; threads:\n\
-         the server's; connections: those that it served at the same time"
+        "\n{}",
+        textwrap::fill(COLUMNS_EXPLAINED, usize::from(look.columns()))
     );
     text
 }
@@ -140,7 +143,7 @@ fn outcome_cell(step: &Step, played: &Played, index: usize) -> Cell {
     let difference = played.difference.as_ref();
     if difference.is_some_and(|difference| difference.step == Some(index)) {
         return Cell::new("DIFFERS")
-            .fg(Color::Red)
+            .fg(Color::DarkRed)
             .add_attribute(Attribute::Bold);
     }
     let Some(outcome) = played.outcomes.get(index) else {
@@ -148,8 +151,8 @@ fn outcome_cell(step: &Step, played: &Played, index: usize) -> Cell {
     };
     let cell = Cell::new(outcome_text(step, outcome));
     match (outcome.heard_by.is_empty(), outcome.not_heard_by.is_empty()) {
-        (false, true) => cell.fg(Color::Green),
-        (false, false) => cell.fg(Color::Yellow),
+        (false, true) => cell.fg(Color::DarkGreen),
+        (false, false) => cell.fg(Color::DarkYellow),
         (true, _) => cell.add_attribute(Attribute::Dim),
     }
 }
@@ -170,7 +173,7 @@ fn outcome_text(step: &Step, outcome: &Outcome) -> String {
         (names, _) => parts.push(names_or_number(names)),
     }
     if outcome.lines_typed > 1 {
-        parts.push(format!("{} lines", outcome.lines_typed));
+        parts.push(format!("in {} lines", outcome.lines_typed));
     }
     match (&outcome.turn, outcome.why) {
         (Some(next), _) => parts.push(format!("{next} is next")),
