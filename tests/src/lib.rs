@@ -13,4 +13,6 @@ pub mod play;
 pub mod process;
 pub mod proxy;
 pub mod report;
+pub mod selftest;
 pub mod stage;
+pub mod zoo;

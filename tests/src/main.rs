@@ -17,6 +17,7 @@ enum Command {
     Exercises(chat_lab::check::command::ExercisesArguments),
     Play(chat_lab::play::Arguments),
     Proxy(chat_lab::proxy::Arguments),
+    Selftest(chat_lab::selftest::Arguments),
     Compare(chat_lab::compare::Arguments),
 }
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Exercises(arguments) => chat_lab::check::command::exercises(&arguments),
         Command::Play(arguments) => chat_lab::play::run(&arguments),
         Command::Proxy(arguments) => chat_lab::proxy::run(arguments),
+        Command::Selftest(arguments) => chat_lab::selftest::run(&arguments),
         Command::Compare(arguments) => chat_lab::compare::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,189 @@
+//! The zoo's list: which programs there are, how to start them, what must be named in each.
+
+use crate::check::Target;
+use crate::stage::workspace;
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Animal {
+    pub name: String,
+    /// Below `tests/zoo`.
+    #[serde(default)]
+    pub file: String,
+    /// The kit's own server or client, instead of a file.
+    #[serde(default)]
+    pub stage: Option<u8>,
+    #[serde(default)]
+    pub arguments: String,
+    pub exercises: Vec<String>,
+    /// The misconceptions that must be named. None: it is correct.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Those that may be named as well.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// The checks that name it.
+    #[serde(default)]
+    pub killers: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct File {
+    program: Vec<Animal>,
+}
+
+pub fn folder() -> PathBuf {
+    workspace().join("tests").join("zoo")
+}
+
+pub fn all() -> anyhow::Result<Vec<Animal>> {
+    let path = folder().join("zoo.toml");
+    let text = std::fs::read_to_string(&path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let file: File = toml::from_str(&text).context("cannot read zoo.toml")?;
+    Ok(file.program)
+}
+
+impl Animal {
+    pub fn is_correct(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// What it is written in.
+    pub fn language(&self) -> &'static str {
+        match Path::new(&self.file)
+            .extension()
+            .and_then(|end| end.to_str())
+        {
+            Some("py") => "Python",
+            Some("c") => "C",
+            _ => "Rust",
+        }
+    }
+}
+
+/// What the zoo's programs need, found or made once.
+#[derive(Debug)]
+pub struct Keeper {
+    zoo: PathBuf,
+    python: Option<&'static str>,
+    compiler: Option<&'static str>,
+    /// Where the C programs lie, compiled.
+    built: tempfile::TempDir,
+    ready: Mutex<HashMap<String, PathBuf>>,
+}
+
+impl Keeper {
+    /// `zoo`: the program of the folder, built.
+    pub fn new(zoo: PathBuf) -> anyhow::Result<Keeper> {
+        Ok(Keeper {
+            zoo,
+            python: ["python3", "python"]
+                .into_iter()
+                .find(|name| is_python_3(name)),
+            // The programs use POSIX sockets.
+            compiler: ["cc", "gcc", "clang"]
+                .into_iter()
+                .find(|name| cfg!(unix) && answers(name)),
+            built: tempfile::tempdir()?,
+            ready: Mutex::default(),
+        })
+    }
+
+    /// How to start it. `Err` is what this machine lacks, in words.
+    pub fn target(&self, animal: &Animal) -> anyhow::Result<Result<Target, &'static str>> {
+        if let Some(stage) = animal.stage {
+            return Ok(Ok(Target::Stage(stage)));
+        }
+        let path = folder().join(&animal.file);
+        ensure!(
+            path.exists(),
+            "{}: there is no {}",
+            animal.name,
+            path.display()
+        );
+        let mut words = match (animal.language(), self.python, self.compiler) {
+            ("Python", None, _) => return Ok(Err("no python3")),
+            ("Python", Some(python), _) => vec![python.to_string(), text(&path)],
+            ("C", _, None) => return Ok(Err("no C compiler")),
+            ("C", _, Some(compiler)) => vec![text(&self.compiled(compiler, &path)?)],
+            _ => vec![text(&self.zoo)],
+        };
+        words.extend(animal.arguments.split(' ').map(String::from));
+        Ok(Ok(Target::Command(words)))
+    }
+
+    fn compiled(&self, compiler: &str, source: &Path) -> anyhow::Result<PathBuf> {
+        let mut ready = self
+            .ready
+            .lock()
+            .expect("no code panics while it holds the list");
+        if let Some(program) = ready.get(&text(source)) {
+            return Ok(program.clone());
+        }
+        let program = self.built.path().join(format!("program{}", ready.len()));
+        let mut command = Command::new(compiler);
+        command
+            .args(["-O1", "-pthread", "-o"])
+            .arg(&program)
+            .arg(source);
+        let output = command.output().context("cannot start the C compiler")?;
+        if !output.status.success() {
+            bail!(
+                "{}: {}",
+                source.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        ready.insert(text(source), program.clone());
+        Ok(program)
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn answers(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn is_python_3(program: &str) -> bool {
+    let output = Command::new(program).arg("--version").output();
+    output.is_ok_and(|output| output.stdout.starts_with(b"Python 3"))
+}
+
+/// Builds the program of the zoo, as the lab itself was built.
+pub fn build() -> anyhow::Result<PathBuf> {
+    let lab = std::env::current_exe().context("cannot find myself")?;
+    let zoo = lab.with_file_name(format!("zoo{}", std::env::consts::EXE_SUFFIX));
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace()).stdin(Stdio::null());
+    command.args(["build", "--quiet", "--package", "chat-lab", "--bin", "zoo"]);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let built = command.status().is_ok_and(|status| status.success());
+    ensure!(
+        built || zoo.exists(),
+        "cannot build the zoo: run cargo build --package chat-lab"
+    );
+    ensure!(
+        zoo.exists(),
+        "the zoo was built, but not as {}",
+        zoo.display()
+    );
+    Ok(zoo)
+}
