@@ -29,7 +29,7 @@ impl Door {
         let listener = listen(host, port)?;
         Ok(Door {
             listener,
-            knocked: true,
+            knocked: false,
             shut_until: None,
             back_off: BACK_OFF_MIN,
             told: false,

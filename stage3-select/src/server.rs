@@ -87,7 +87,14 @@ impl Server {
             _ => {}
         }
         if console::is_verbose() {
-            explain!("woke up: {} ready", many(events.iter().count(), "socket"));
+            let ready = many(events.iter().count(), "socket");
+            match self.clients.ready.len() {
+                0 => explain!("woke up: {ready} ready"),
+                more => explain!(
+                    "{} may have more; {ready} ready besides",
+                    many(more, "client")
+                ),
+            }
         }
         Ok(())
     }
