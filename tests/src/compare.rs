@@ -25,6 +25,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use plan::{Cell, Clock, Plan};
 use results::{Comparison, Entrant};
+use scenario::Topic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -42,16 +43,14 @@ const REACH_MAX: usize = 20_000;
 #[command(after_help = "Example: cargo lab compare --quick --html compare.html")]
 pub struct Arguments {
     /// Which stages
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "3,4,5",
-        value_name = "N,..."
-    )]
+    #[arg(long, value_delimiter = ',', num_args = 0.., value_name = "N,...", default_value = "3,4,5")]
     stages: Vec<u8>,
     /// Numbers of clients [default: 10,100,1000,10000]
     #[arg(long, value_delimiter = ',', value_name = "N,...")]
     clients: Vec<usize>,
+    /// Only some of the scenarios
+    #[arg(long, value_delimiter = ',', value_name = "SCENARIO,...")]
+    only: Vec<Topic>,
     /// Another server, yours for example: {port} in COMMAND is replaced; may be given again
     #[arg(long, value_name = "NAME=COMMAND ...")]
     also: Vec<String>,
@@ -115,7 +114,11 @@ fn make_plan(arguments: &Arguments, descriptors: Option<u64>) -> anyhow::Result<
     sizes.retain(|size| *size <= allowed);
     let reach = allowed.min(REACH_MAX) / 2 * 2;
     let reach = (!asked && !arguments.quick && reach > largest).then_some(reach);
-    Ok(Plan::new(&sizes, reach, arguments.quick))
+    let mut plan = Plan::new(&sizes, reach, arguments.quick);
+    let wanted =
+        |cell: &Cell| arguments.only.is_empty() || arguments.only.contains(&cell.scenario.topic());
+    plan.cells.retain(wanted);
+    Ok(plan)
 }
 
 fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {

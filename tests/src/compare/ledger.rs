@@ -36,7 +36,9 @@ pub struct Ledger {
     ring: usize,
     /// Speakers one of whose messages has reached everybody: one entry for each such message.
     pub heard_by_all: Vec<u32>,
+    /// Since the figures were last started afresh, and before that.
     pub deliveries: u64,
+    delivered_before: u64,
     missing: HashSet<(usize, u32, u32)>,
     pub faults: Faults,
     /// From when it was due to when it was read, in ns.
@@ -75,10 +77,10 @@ impl Ledger {
             speakers,
             heard_by_all: Vec::new(),
             deliveries: 0,
+            delivered_before: 0,
             missing: HashSet::new(),
             faults: Faults::default(),
-            latency: Histogram::new_with_max(LATENCY_MAX.as_nanos() as u64, 2)
-                .expect("two digits up to a minute are within the bounds"),
+            latency: latencies(),
         }
     }
 
@@ -108,13 +110,18 @@ impl Ledger {
         self.next.iter().map(|said| u64::from(*said)).sum::<u64>() * self.receivers()
     }
 
+    /// What of it has not come yet.
+    pub fn owed_now(&self) -> u64 {
+        self.promised() - self.delivered_before - self.deliveries
+    }
+
     pub fn lost(&self) -> u64 {
         self.missing.len() as u64
     }
 
     /// Starts the figures afresh. What may still come, and the faults so far, stay in the books.
     pub fn forget_figures(&mut self) {
-        self.deliveries = 0;
+        self.delivered_before += std::mem::take(&mut self.deliveries);
         self.latency.clear();
     }
 
@@ -166,6 +173,12 @@ impl Ledger {
         self.faults.repeated += u64::from(!late);
         late
     }
+}
+
+/// A histogram of latencies in ns.
+pub fn latencies() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_MAX.as_nanos() as u64, 2)
+        .expect("two digits up to a minute are within its bounds")
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use super::dialect::{Dialect, Entry};
 use super::figures::{Figure, Figures};
 use super::generator::Crowd;
-use super::ledger::{Audience, Ledger};
+use super::ledger::{Audience, Ledger, latencies};
 use super::measure::{Meter, usage};
 use super::message::{Format, LONG_TEXT_BYTES, Message, TEXT_BYTES};
 use super::subject::{Contestant, Subject};
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub const WINDOW: usize = 32;
 pub const STEADY_DELIVERIES: f64 = 20_000.0;
 
 /// Clients of the scenario with one that never reads, that one not counted.
-pub const STALLED_CLIENTS: usize = 20;
+pub const STALLED_CLIENTS: usize = 10;
 
 /// Messages per second there. With `LONG_TEXT_BYTES` they fill what the kernel holds for a
 /// client (up to 6 MB here) and the server's own bound within the time of the measurement.
@@ -59,7 +59,32 @@ pub enum Scenario {
     Idle,
 }
 
+/// What people ask for: `--only`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Topic {
+    /// Everyone in one room: one speaks, all speak
+    Room,
+    /// Two by two
+    Pairs,
+    /// At a fixed rate, however slow the server is
+    Steady,
+    /// One client never reads
+    Stalled,
+    /// Clients that come, and then are silent
+    Idle,
+}
+
 impl Scenario {
+    pub fn topic(self) -> Topic {
+        match self {
+            Scenario::OneSpeaks | Scenario::AllSpeak => Topic::Room,
+            Scenario::Pairs => Topic::Pairs,
+            Scenario::Steady => Topic::Steady,
+            Scenario::AllRead | Scenario::OneStalls => Topic::Stalled,
+            Scenario::Idle => Topic::Idle,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Scenario::OneSpeaks => "room, one speaks",
@@ -309,7 +334,7 @@ impl<'a> Run<'a> {
         time: Duration,
         figures: &mut Figures,
     ) -> anyhow::Result<()> {
-        let mut lateness = Histogram::new(2).context("a histogram of two digits")?;
+        let mut lateness = latencies();
         let warm_up = self.keep_to_the_clock(rate, time / 10, &mut lateness);
         warm_up?;
         self.ledger.forget_figures();
@@ -483,8 +508,10 @@ impl Watch {
         }
         ensure!(
             self.since.elapsed() < STANDSTILL,
-            "delivered nothing for {} s although messages were on their way",
-            STANDSTILL.as_secs()
+            "delivered nothing for {} s with {} of {} deliveries still owed",
+            STANDSTILL.as_secs(),
+            ledger.owed_now(),
+            ledger.promised()
         );
         Ok(())
     }
