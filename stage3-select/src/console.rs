@@ -26,7 +26,10 @@ pub fn announce(address: SocketAddr) {
     if address.ip().is_unspecified() {
         let host = lan_address().map_or("ADDRESS-OF-THIS-MACHINE".to_string(), |ip| ip.to_string());
         let program = env!("CARGO_PKG_NAME");
-        say(format_args!("on this network others type: {program} client {host} {}", address.port()));
+        say(format_args!(
+            "on this network others type: {program} client {host} {}",
+            address.port()
+        ));
     }
 }
 
