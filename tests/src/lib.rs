@@ -13,6 +13,7 @@ pub mod play;
 pub mod process;
 pub mod proxy;
 pub mod report;
+pub mod resources;
 pub mod selftest;
 pub mod stage;
 pub mod zoo;

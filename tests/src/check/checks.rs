@@ -12,6 +12,7 @@ mod roles;
 mod rooms;
 mod select;
 mod simplex;
+mod slow;
 mod threads;
 
 use super::Check;
@@ -28,6 +29,7 @@ static ALL: &[&[Check]] = &[
     roles::CHECKS,
     limits::CHECKS,
     faults::CHECKS,
+    slow::CHECKS,
     client::CHECKS,
 ];
 

@@ -7,6 +7,7 @@ use super::target::StartOptions;
 use super::{Person, Protocol, Target, difference};
 use crate::peer::Peer;
 use crate::process::Server;
+use crate::resources::Usage;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -257,6 +258,13 @@ impl<'a> Context<'a> {
         other
             .hears(&from, &marker)
             .because("something came that should not")
+    }
+
+    /// What the server and its children use.
+    pub fn usage(&mut self) -> Outcome<Usage> {
+        let id = self.process()?.id();
+        let usage = crate::resources::of_group(id);
+        usage.ok_or_else(|| inconclusive("this system does not tell what a process uses"))
     }
 
     /// The server must print this line on stdout.

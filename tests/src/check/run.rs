@@ -51,6 +51,7 @@ pub fn run(
     progress: &(dyn Fn(Event) + Sync),
 ) -> anyhow::Result<Report> {
     let started = Instant::now();
+    crate::resources::allow_many_descriptors();
     let mut checks = exercise.checks()?;
     for name in &options.only {
         let known = checks.iter().any(|check| check.name == name);

@@ -39,28 +39,41 @@ impl Target {
                 address: *address,
                 process: None,
             }),
-            Target::Stage(number) => {
-                let stage = Stage::by_number(*number)?;
-                let port = options.port.unwrap_or(0).to_string();
-                let mut words = vec![stage.program()?.display().to_string()];
-                words.extend(["server", "127.0.0.1", &port].map(String::from));
-                words.extend(options.arguments.iter().map(|word| word.to_string()));
-                Server::start(stage.package, limited(&words, options.descriptors))
+            Target::Stage(_) => {
+                let command = self.server_command(options, options.port.unwrap_or(0))?;
+                Server::start("server", command)
             }
-            Target::Command(words) => {
+            Target::Command(_) => {
                 let port = match options.port {
                     Some(port) => port,
                     None => process::free_port()?,
                 };
-                let mut words = filled_in(words, port);
-                words.extend(options.arguments.iter().map(|word| word.to_string()));
-                let mut command = limited(&words, options.descriptors);
-                command
-                    .env("HOST", "127.0.0.1")
-                    .env("PORT", port.to_string());
-                Server::start_on_port("server", command, port)
+                Server::start_on_port("server", self.server_command(options, port)?, port)
             }
         }
+    }
+
+    /// The command that starts a server on `port`.
+    pub fn server_command(&self, options: StartOptions, port: u16) -> anyhow::Result<Command> {
+        let mut words = match self {
+            Target::Stage(number) => {
+                let program = Stage::by_number(*number)?.program()?.display().to_string();
+                vec![
+                    program,
+                    "server".to_string(),
+                    "127.0.0.1".to_string(),
+                    port.to_string(),
+                ]
+            }
+            Target::Command(words) => filled_in(words, port),
+            Target::Address(_) => anyhow::bail!("there is no command, only an address"),
+        };
+        words.extend(options.arguments.iter().map(|word| word.to_string()));
+        let mut command = limited(&words, options.descriptors);
+        command
+            .env("HOST", "127.0.0.1")
+            .env("PORT", port.to_string());
+        Ok(command)
     }
 
     /// The command that starts the student's client for a server on `port`; for a stage, its client.

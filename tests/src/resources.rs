@@ -1,0 +1,124 @@
+//! What a process and everything that it started use: processor time, memory, descriptors.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub processor_time: Duration,
+    pub resident_bytes: u64,
+    pub threads: usize,
+    /// Open descriptors.
+    pub descriptors: usize,
+}
+
+/// The sum over the process group `id`. `None`: this system does not tell, or nobody is left.
+#[cfg(target_os = "linux")]
+pub fn of_group(id: u32) -> Option<Usage> {
+    let mut sum: Option<Usage> = None;
+    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
+        let folder = entry.path();
+        let Some(one) = linux::of_process(&folder, id) else {
+            continue; // no process, of another group, or just ended
+        };
+        let sum = sum.get_or_insert_default();
+        sum.processor_time += one.processor_time;
+        sum.resident_bytes += one.resident_bytes;
+        sum.threads += one.threads;
+        sum.descriptors += one.descriptors;
+    }
+    sum
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn of_group(_: u32) -> Option<Usage> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::Usage;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// The clock of `/proc`: 100 ticks a second on every Linux (proc_pid_stat(5), USER_HZ).
+    const TICK: Duration = Duration::from_millis(10);
+
+    pub fn of_process(folder: &Path, group: u32) -> Option<Usage> {
+        folder.file_name()?.to_str()?.parse::<u32>().ok()?;
+        let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+        // The name may hold blanks and parentheses: what follows its last `)` is numbered from 3.
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<u32>().ok();
+        if field(5)? != group {
+            return None;
+        }
+        Some(Usage {
+            processor_time: TICK * (field(14)? + field(15)?),
+            resident_bytes: resident_bytes(folder).unwrap_or(0),
+            threads: field(20)? as usize,
+            descriptors: std::fs::read_dir(folder.join("fd")).map_or(0, Iterator::count),
+        })
+    }
+
+    fn resident_bytes(folder: &Path) -> Option<u64> {
+        let status = std::fs::read_to_string(folder.join("status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+}
+
+/// Allows this process, and those that it starts, as many descriptors as the system permits.
+#[cfg(unix)]
+pub fn allow_many_descriptors() -> usize {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 0;
+    };
+    let wanted = hard.min(65_536); // some systems say "unlimited" and mean something else
+    if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_err() {
+        return soft as usize;
+    }
+    soft.max(wanted) as usize
+}
+
+#[cfg(not(unix))]
+pub fn allow_many_descriptors() -> usize {
+    usize::MAX
+}
+
+/// How many bytes the kernel may hold on its way from one socket to another, at the most.
+pub fn socket_buffers_bytes_max() -> usize {
+    let of = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok()?;
+        text.split_whitespace().nth(2)?.parse::<usize>().ok()
+    };
+    // Elsewhere than on Linux: more than macOS and Windows allow by default.
+    of("tcp_wmem").unwrap_or(8 << 20)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::process::Process;
+    use std::process::Command;
+
+    #[test]
+    fn the_whole_group_is_counted() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 60 & sleep 60 & echo ready; wait"]);
+        let process = Process::start("sh", command).unwrap();
+        process.stdout.wait(crate::process::PATIENCE, |screen| {
+            screen.lines.first().map(|_| ())
+        });
+        let usage = of_group(process.id()).unwrap();
+        assert!(usage.threads >= 3 && usage.resident_bytes > 0 && usage.descriptors >= 9);
+    }
+
+    #[test]
+    fn who_is_gone_uses_nothing() {
+        assert_eq!(of_group(u32::MAX), None);
+    }
+}
