@@ -22,6 +22,9 @@ const LINES_MAX: usize = 100_000;
 /// Bytes of one line of a process's output that are kept.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Characters of a line that are shown to people.
+const LAST_WORDS_CHARS_MAX: usize = 200;
+
 /// A running program. Dropping it ends its whole process group.
 #[derive(Debug)]
 pub struct Process {
@@ -106,7 +109,9 @@ impl Process {
         let mut text = String::new();
         for (stream, screen) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             for line in screen.tail(count) {
-                text.push_str(&format!("{} {stream} | {line}\n", self.name));
+                let shown: String = line.chars().take(LAST_WORDS_CHARS_MAX).collect();
+                let dots = if shown.len() < line.len() { "..." } else { "" };
+                text.push_str(&format!("{} {stream} | {shown}{dots}\n", self.name));
             }
         }
         text

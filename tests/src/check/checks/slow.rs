@@ -25,7 +25,7 @@ const OWED_BYTES_MAX: usize = 1 << 20;
 const GROWTH_BYTES_MAX: u64 = 24 << 20;
 
 /// Bytes of a flood that would show in the memory if they were kept.
-const MEMORY_FLOOD_BYTES: usize = 64 << 20;
+const MEMORY_FLOOD_BYTES: usize = 48 << 20;
 
 const STALLS: &str = "one-who-does-not-read-delays-nobody";
 
@@ -172,28 +172,38 @@ impl Scene {
         self.carol_hears.hears_line(&expected, patience)
     }
 
-    /// alice sends `goal` bytes for slow, with a probe now and then. How many the server took.
-    fn flood(&mut self, ctx: &Context, goal: usize) -> Outcome<usize> {
-        let line = flood_line(ctx.protocol, &self.slow.name);
-        let round = line.repeat(LINES_PER_ROUND);
+    /// alice sends `goal` bytes for `to`, in rounds: carol, who reads, has each of them before
+    /// the next begins, so that nobody but slow ever lags. How many bytes the server took.
+    fn flood(
+        &mut self,
+        ctx: &mut Context,
+        to: &str,
+        goal: usize,
+        mut after_round: impl FnMut(&mut Context, usize) -> Outcome,
+    ) -> Outcome<usize> {
+        let line = flood_line(ctx.protocol, to);
         ctx.step(format!(
-            "alice floods: {} bytes in lines of {}",
-            goal,
+            "alice floods {to}: {goal} bytes in lines of {}",
             line.len()
         ));
         let mut taken = 0;
         while taken < goal {
+            let marker = format!("round {taken} for {to}");
+            let marker_line = format!("{}\n", ctx.protocol.saying(&self.carol.name, &marker));
+            let round = line.repeat(LINES_PER_ROUND) + &marker_line;
             let pushed = push(&self.alice, round.as_bytes());
-            self.probe(ctx.patience).map_err(|trouble| {
+            self.probe(ctx.patience).inspect_err(|_| {
                 ctx.step(format!(
-                    "after {taken} bytes for slow, bob's line to carol waits"
+                    "after {taken} bytes, a line of bob's does not reach carol"
                 ));
-                trouble
             })?;
-            match pushed {
-                Pushed::All => taken += round.len(),
-                Pushed::HeldBack(_) | Pushed::Ended => break,
+            let heard = ctx.protocol.heard(&self.alice.name, &marker);
+            if pushed != Pushed::All || self.carol_hears.hears_line(&heard, ctx.patience).is_err() {
+                ctx.step("the server reads no more of what alice sends");
+                break;
             }
+            taken += round.len();
+            after_round(ctx, taken)?;
         }
         ctx.step(format!(
             "{taken} bytes were taken, {} probes went through",
@@ -206,7 +216,8 @@ impl Scene {
 fn delays_nobody(ctx: &mut Context) -> Outcome {
     let mut scene = Scene::new(ctx)?;
     let goal = more_than_can_wait();
-    let taken = scene.flood(ctx, goal).means(
+    let slow = scene.slow.name.clone();
+    let taken = scene.flood(ctx, &slow, goal, |_, _| Ok(())).means(
         "slow-reader-stalls-others",
         "one client does not read, and others wait",
     )?;
@@ -235,8 +246,9 @@ fn proven(ctx: &Context, scene: &mut Scene, taken: usize, goal: usize) -> Outcom
 fn closed_at_the_bound(ctx: &mut Context) -> Outcome {
     let mut scene = Scene::new(ctx)?;
     let goal = more_than_can_wait();
-    let taken = scene.flood(ctx, goal)?;
-    ctx.step("slow begins to read");
+    let slow = scene.slow.name.clone();
+    let taken = scene.flood(ctx, &slow, goal, |_, _| Ok(()))?;
+    begins_to_read(&scene.slow);
     let deadline = Instant::now() + ctx.patience;
     while Instant::now() < deadline && scene.slow.peer.receive_until(deadline) {
         if scene.slow.peer.received.len() > taken && taken >= goal {
@@ -265,40 +277,42 @@ fn closed_at_the_bound(ctx: &mut Context) -> Outcome {
 
 fn memory_is_bounded(ctx: &mut Context) -> Outcome {
     let mut scene = Scene::new(ctx)?;
-    // The same flood for one who reads shows what an ordinary flood costs this server.
-    let line = flood_line(ctx.protocol, &scene.carol.name).repeat(LINES_PER_ROUND);
-    ctx.step("alice floods carol, who reads");
-    let mut sent = 0;
-    let before = ctx.usage()?.resident_bytes;
-    while sent < MEMORY_FLOOD_BYTES / 4 && push(&scene.alice, line.as_bytes()) == Pushed::All {
-        sent += line.len();
-    }
-    scene.probe(ctx.patience)?;
-    let usual = ctx.usage()?.resident_bytes;
-    ctx.step(format!(
-        "the server's memory: {} KiB before, {} KiB now",
-        before / 1024,
-        usual / 1024
-    ));
-    let line = flood_line(ctx.protocol, &scene.slow.name).repeat(LINES_PER_ROUND);
-    ctx.step("alice floods slow, who does not read");
-    let mut taken = 0;
-    while taken < MEMORY_FLOOD_BYTES && push(&scene.alice, line.as_bytes()) == Pushed::All {
-        taken += line.len();
-        grown_too_much(
-            ctx,
-            usual,
-            "unbounded-queue",
-            "memory grows for a client that does not read",
-            taken,
-        )?;
-    }
-    let enough = taken >= more_than_can_wait() || !scene.alice_hears.lock().ended;
+    // What the first part of the flood costs is what any flood costs this server: by its end
+    // the one who does not read is closed, or everything more is kept for it.
+    let (slow, first_part) = (scene.slow.name.clone(), more_than_can_wait());
+    let mut usual = None;
+    let taken = scene.flood(
+        ctx,
+        &slow,
+        first_part + MEMORY_FLOOD_BYTES,
+        |ctx, taken| match usual {
+            Some(usual) => grown_too_much(
+                ctx,
+                usual,
+                "unbounded-queue",
+                "memory grows for a client that does not read",
+                taken - first_part,
+            ),
+            None if taken >= first_part => {
+                usual = Some(ctx.usage()?.resident_bytes);
+                Ok(())
+            }
+            None => Ok(()),
+        },
+    )?;
+    let enough = taken >= first_part || !scene.alice_hears.lock().ended;
     if enough {
         Ok(())
     } else {
         Err(inconclusive("the server ended the flooder early"))
     }
+}
+
+/// From now on the kernel may help as much as it likes.
+fn begins_to_read(person: &Person) {
+    person.log.add(format!("{} begins to read", person.name));
+    let socket = socket2::SockRef::from(&person.peer.socket);
+    let _ = socket.set_recv_buffer_size(1 << 20); // only faster, if it works
 }
 
 fn grown_too_much(
@@ -350,7 +364,7 @@ fn endless_line(ctx: &mut Context) -> Outcome {
     let endless = ctx.joins("endless")?;
     let _reads = Drain::of(&endless, |_| false)?;
     let before = ctx.usage()?.resident_bytes;
-    ctx.step("endless sends 64 MiB without an LF");
+    ctx.step("endless sends 48 MiB without an LF");
     let piece = vec![b'x'; 256 * 1024];
     let mut sent = 0;
     while sent < MEMORY_FLOOD_BYTES && push(&endless, &piece) == Pushed::All {
@@ -368,7 +382,7 @@ fn endless_line(ctx: &mut Context) -> Outcome {
         .means("unbounded-line", "an endless line stops the others")?;
     if sent < MEMORY_FLOOD_BYTES {
         return Err(wrong("the connection must go on, however long the line is")
-            .expected("64 MiB are read")
+            .expected("48 MiB are read")
             .got(format!("after {sent} bytes the server read no more"))
             .late());
     }
@@ -413,7 +427,7 @@ fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
             });
         }
     });
-    ctx.step("late reads");
+    begins_to_read(&late);
     let (mut next, mut lines) = ([None::<usize>; 2], 0);
     while let Some(line) = late.peer.next_line(Duration::from_secs(1)) {
         if protocol.is_notice(&line) || line.starts_with("! ") {
