@@ -7,6 +7,7 @@ use crate::hub::Event;
 use crate::limits::{Allowance, ClientId, Limits};
 use crate::line::{CLIENT_LINE_BYTES_MAX, LineDecoder, LineError};
 use crate::outbox::Outbox;
+use crate::server::Seat;
 use std::borrow::Cow;
 use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
@@ -42,58 +43,41 @@ pub struct Connection {
     pub hub: mpsc::Sender<Event>,
 }
 
-/// Why a conversation is over.
-enum End {
-    /// The client has sent its last line.
-    Input,
-    /// The hub has closed the outbox, and all of it is written.
-    Outbox,
-    /// The connection is broken.
-    Broken(io::Error),
-}
-
 impl Connection {
-    /// Serves the client to its end. `seat` is its place among the clients that count.
-    pub async fn run(mut self, limits: &Limits, seat: impl Drop) {
+    /// Serves the client to its end.
+    pub async fn run(mut self, limits: &Limits, seat: Seat) {
         let end = self.talk(limits).await;
-        let reason = match &end {
-            End::Broken(error) => Some(plain_words(error)),
-            End::Input | End::Outbox => None,
+        let reason = end.as_ref().err().map(plain_words);
+        let ended = Event::Ended {
+            client: self.client,
+            reason,
         };
-        let _ = self
-            .hub
-            .send(Event::Ended {
-                client: self.client,
-                reason,
-            })
-            .await; // or it is gone
-        if matches!(end, End::Broken(_)) {
+        let _ = self.hub.send(ended).await; // fails when the hub is gone, and nobody is to be told
+        if end.is_err() {
             return;
         }
         let (_, mut writer) = self.socket.split();
-        let _ = timeout(
-            LAST_WRITES,
-            write_mail(&self.outbox, &mut writer, self.client),
-        )
-        .await;
-        drop(seat); // before the client can see its end, come again, and find its place taken
-        hang_up(&mut self.socket, &self.hub).await;
+        let the_rest = write_mail(&self.outbox, &mut writer, self.client);
+        if timeout(LAST_WRITES, the_rest)
+            .await
+            .is_ok_and(|end| end.is_ok())
+        {
+            drop(seat); // before the client sees its end, comes again, and finds its place taken
+            hang_up(&mut self.socket, &self.hub).await;
+        }
     }
 
-    async fn talk(&mut self, limits: &Limits) -> End {
+    /// Both halves, until one of them ends: by the client's last line, or because the connection
+    /// is broken. Or until the hub closes the client: a write that is stuck must not prevent it.
+    async fn talk(&mut self, limits: &Limits) -> io::Result<()> {
         let (mut reader, mut writer) = self.socket.split();
-        // `biased`: in this order, instead of one that is drawn by lot each time.
+        // `biased`: looks at them in this order, instead of one that is drawn by lot each time.
         tokio::select! {
             biased;
-            end = write_mail(&self.outbox, &mut writer, self.client) => match end {
-                Ok(()) => End::Outbox,
-                Err(error) => End::Broken(error),
-            },
-            end = read_lines(&mut reader, &self.hub, self.client, limits) => match end {
-                Ok(()) => End::Input,
-                Err(error) => End::Broken(error),
-            },
-            () = remind_of_name(&self.hub, self.client, limits) => End::Outbox,
+            () = self.outbox.is_closed() => Ok(()),
+            end = write_mail(&self.outbox, &mut writer, self.client) => end,
+            end = read_lines(&mut reader, &self.hub, self.client, limits) => end,
+            () = remind_of_name(&self.hub, self.client, limits) => Ok(()),
         }
     }
 }
@@ -123,11 +107,10 @@ async fn read_lines(
         }
         let left = decoder.bytes_left();
         explain!(
-            "task of client {}: mailed {lines} lines out of {bytes} bytes to the hub; {left} bytes wait for their end",
-            client.0
+            "{client}: {bytes} bytes made {lines} lines for the hub; {left} bytes wait for their end"
         );
     }
-    explain!("task of client {}: end of input", client.0);
+    explain!("{client}: end of input");
     Ok(())
 }
 
@@ -146,8 +129,7 @@ async fn wait_for_turn(
         return Ok(());
     }
     explain!(
-        "task of client {}: its next line waits {} ms for its turn",
-        client.0,
+        "{client}: its next line waits {} ms for its turn",
         wait.as_millis()
     );
     sleep_unless_reset(wait, reader).await
@@ -186,18 +168,14 @@ async fn write_mail(
     client: ClientId,
 ) -> io::Result<()> {
     while outbox.is_filled().await {
-        let write = |bytes: &[u8]| {
-            let written = writer.try_write(bytes)?;
-            explain!(
-                "task of client {}: {written} of {} bytes owed left in one write ({} lines)",
-                client.0,
-                bytes.len(),
-                count_lines(bytes)
-            );
+        let write = |owed: &[u8]| {
+            let written = writer.try_write(owed)?;
+            let (lines, bytes) = (count_lines(owed), owed.len());
+            explain!("{client}: owed {lines} lines; {written} of {bytes} bytes left in one write");
             Ok(written)
         };
         match outbox.write_with(write) {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => writer.writable().await?,
             Err(error) => return Err(error),
         }

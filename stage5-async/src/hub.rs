@@ -18,7 +18,6 @@ use tokio::sync::mpsc;
 pub const EVENTS_MAX: usize = 1024;
 
 /// What a connection tells the hub.
-#[derive(Debug)]
 pub enum Event {
     Arrived {
         client: ClientId,

@@ -2,6 +2,7 @@
 //! who comes is told by the caller.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,12 @@ pub fn one_more(count: usize, limit: usize, what: &str, flag: &str) -> Result<()
 /// as the kernel does it with descriptors. So it can be an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub usize);
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client {}", self.0)
+    }
+}
 
 /// Counts who is connected, and gives out the numbers.
 #[derive(Debug)]

@@ -3,16 +3,16 @@
 //! Both run on the same thread, so a `RefCell` is enough: between two `await`s nobody else runs.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
-use tokio::sync::Notify;
+use std::task::{Context, Poll, Waker};
 
-#[derive(Debug)]
 pub struct Outbox {
     bytes: RefCell<Vec<u8>>,
     bytes_max: usize,
     closed: Cell<bool>,
-    /// Wakes the client's task: there is something to write, or there will be nothing more.
-    changed: Notify,
+    /// How to wake the client's task, while it waits for something to happen here.
+    waiting: Cell<Option<Waker>>,
 }
 
 /// The client does not read as fast as others write.
@@ -30,11 +30,11 @@ impl Outbox {
                 bytes_max
             },
             closed: Cell::new(false),
-            changed: Notify::new(),
+            waiting: Cell::new(None),
         }
     }
 
-    /// Adds one line. The task is woken for the first only: until it runs, it needs no reminder.
+    /// Adds one line.
     pub fn push(&self, line: &str) -> Result<(), Full> {
         if self.bytes.borrow().len() + line.len() > self.bytes_max {
             return Err(Full);
@@ -45,30 +45,44 @@ impl Outbox {
 
     /// For the one line that says why the connection ends.
     pub fn push_beyond_limit(&self, line: &str) {
-        let mut bytes = self.bytes.borrow_mut();
-        if bytes.is_empty() {
-            self.changed.notify_one();
-        }
-        bytes.extend_from_slice(line.as_bytes());
+        self.bytes.borrow_mut().extend_from_slice(line.as_bytes());
+        self.wake();
     }
 
     /// Nothing more will come.
     pub fn close(&self) {
         self.closed.set(true);
-        self.changed.notify_one();
+        self.wake();
+    }
+
+    /// Puts the client's task at the end of the runtime's queue, once: until it has run, further
+    /// lines find nobody to wake, and leave with the first in one write.
+    fn wake(&self) {
+        if let Some(task) = self.waiting.take() {
+            task.wake();
+        }
     }
 
     /// Waits until there is something to write (`true`), or never will be (`false`).
     pub async fn is_filled(&self) -> bool {
-        loop {
-            if !self.bytes.borrow().is_empty() {
-                return true;
-            }
-            if self.closed.get() {
-                return false;
-            }
-            self.changed.notified().await;
+        poll_fn(|context| match self.bytes.borrow().is_empty() {
+            false => Poll::Ready(true),
+            true => self.poll_closed(context).map(|()| false),
+        })
+        .await
+    }
+
+    /// Waits until the hub has closed the client, however much is still owed.
+    pub async fn is_closed(&self) {
+        poll_fn(|context| self.poll_closed(context)).await;
+    }
+
+    fn poll_closed(&self, context: &Context) -> Poll<()> {
+        if self.closed.get() {
+            return Poll::Ready(());
         }
+        self.waiting.set(Some(context.waker().clone()));
+        Poll::Pending
     }
 
     /// Offers all that is owed to `write`, and forgets as much as it took.
@@ -87,7 +101,6 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::{Context, Poll, Waker};
 
     /// What the client's task would see if it ran now.
     fn poll(outbox: &Outbox) -> Poll<bool> {

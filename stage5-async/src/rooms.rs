@@ -563,7 +563,7 @@ impl Receivers {
 impl fmt::Display for Receivers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Receivers::One(client) => write!(f, "client {}", client.0),
+            Receivers::One(client) => write!(f, "{client}"),
             Receivers::All {
                 members,
                 except: None,
@@ -572,7 +572,7 @@ impl fmt::Display for Receivers {
                 members,
                 except: Some(sender),
             } => {
-                write!(f, "{} clients but client {}", members.len(), sender.0)
+                write!(f, "{} clients but {sender}", members.len())
             }
         }
     }

@@ -186,7 +186,7 @@ fn keepalive() -> TcpKeepalive {
 }
 
 /// A client's place at the door. It is free again when this is dropped, however the task ends.
-struct Seat {
+pub struct Seat {
     door: Rc<RefCell<Door>>,
     client: ClientId,
     ip: IpAddr,
