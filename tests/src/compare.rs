@@ -3,15 +3,19 @@
 //! Reading order: `scenario` (what is done), `generator` (the clients), `ledger` (the check of
 //! every delivery), `measure` (the cost), `plan` (in which order), `findings` (what may be said).
 
+pub mod chart;
 pub mod dialect;
 pub mod figures;
+pub mod findings;
 pub mod generator;
 pub mod ledger;
 pub mod limits;
+pub mod machine;
 pub mod measure;
 pub mod message;
 pub mod plan;
 pub mod predict;
+pub mod report;
 pub mod results;
 pub mod scenario;
 pub mod statistics;
@@ -75,8 +79,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let descriptors = limits::raise_descriptor_limit();
     let plan = make_plan(arguments, descriptors)?;
     let contestants = enter(arguments)?;
+    let mut comparison = begin(plan, &contestants, arguments.seed);
+    if arguments.predict {
+        let names: Vec<String> = contestants.iter().map(|one| one.name.clone()).collect();
+        comparison.predictions = predict::ask(&names, std::io::stdin().lock());
+    }
     live::report_when_interrupted();
-    let comparison = compare(plan, &contestants, arguments.seed);
+    compare(&mut comparison, &contestants);
     print!("{}", terminal::tables(&comparison));
     write_files(arguments, &comparison)?;
     Ok(match comparison.interrupted {
@@ -138,21 +147,23 @@ fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
 
 /// Makes the runs: for each cell the contestants take turns, and each round begins with another
 /// one, so that whatever else the machine does hits all of them alike.
-fn compare(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
-    let mut comparison = begin(plan.clone(), contestants, seed);
+fn compare(comparison: &mut Comparison, contestants: &[Contestant]) {
+    let plan = comparison.plan.clone();
     let bar = progress_bar();
     let mut clock = Clock::start();
+    let mut left_out = 0;
     'rounds: for round in 0..plan.rounds {
         for cell in plan.cells.iter().filter(|cell| round == 0 || !cell.once) {
             let cost: Duration = (0..contestants.len())
                 .map(|contestant| clock.estimate(&plan, cell, contestant))
                 .sum();
-            if round > 0 && clock.elapsed() + cost > plan.budget {
+            if clock.elapsed() + cost > plan.budget {
+                left_out += 1;
                 continue; // a shorter one may still fit
             }
             for turn in 0..contestants.len() {
                 let contestant = (turn + round) % contestants.len();
-                if has_failed(&comparison, contestant, cell) {
+                if has_failed(comparison, contestant, cell) {
                     continue;
                 }
                 show(
@@ -164,7 +175,7 @@ fn compare(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
                     &contestants[contestant].name,
                 );
                 let began = Instant::now();
-                let seed = seed + round as u64;
+                let seed = comparison.seed + round as u64;
                 let (scenario, clients) = (cell.scenario, cell.clients);
                 if !scenario.fits(contestants[contestant].dialect, clients) {
                     continue;
@@ -187,7 +198,15 @@ fn compare(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
     bar.finish_and_clear();
     comparison.interrupted = live::interrupted();
     comparison.seconds = clock.elapsed().as_secs_f64();
-    comparison
+    comparison.notes = notes();
+    if left_out > 0 {
+        comparison.notes.push(format!(
+            "For lack of time {left_out} of {} measurements were left out or repeated less often: \
+             the whole may take {} s.",
+            plan.cells.len() * plan.rounds,
+            plan.budget.as_secs()
+        ));
+    }
 }
 
 fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
@@ -199,9 +218,9 @@ fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
         line_for_each_receiver: contestant.dialect == dialect::Dialect::Users,
     };
     Comparison {
-        date: String::new(),
+        date: machine::today(),
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-        machine: Vec::new(),
+        machine: machine::facts(),
         seed,
         plan,
         contestants: contestants.iter().map(entrant).collect(),
@@ -209,8 +228,32 @@ fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
         notes: Vec::new(),
         interrupted: false,
         seconds: 0.0,
-        predictions: None,
+        predictions: Vec::new(),
     }
+}
+
+/// What a reader of the figures has to know.
+fn notes() -> Vec<String> {
+    let mut notes = vec![
+        "The generator is one thread on a core of its own where there are two; the servers have \
+         the others. Every receiver is checked for loss, repetition and order: a run with a \
+         fault counts as failed, and its figures are left out."
+            .to_string(),
+        "CPU is that of the server alone, user and kernel, all threads. On loopback the kernel \
+         charges the receiving of a segment to its sender, so it includes that."
+            .to_string(),
+        "Memory is what the server's resident memory grew by; what the kernel keeps for each \
+         socket comes on top."
+            .to_string(),
+    ];
+    if measure::usage(std::process::id()).is_none() {
+        let os = std::env::consts::OS;
+        notes.push(format!(
+            "CPU, memory, threads, descriptors and context switches are read from /proc, which \
+             {os} does not have: those figures are missing."
+        ));
+    }
+    notes
 }
 
 /// Who has failed with so many clients is not asked again, nor with more of them.
@@ -247,6 +290,9 @@ fn write_files(arguments: &Arguments, comparison: &Comparison) -> anyhow::Result
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(comparison)?;
         std::fs::write(path, text + "\n").with_context(|| cannot_write(path))?;
+    }
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, report::html(comparison)?).with_context(|| cannot_write(path))?;
     }
     Ok(())
 }

@@ -59,6 +59,20 @@ impl Figure {
     }
 }
 
+impl Figure {
+    /// For the middle of a sentence.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Figure::DeliveriesPerSecond => "deliveries per second",
+            Figure::Cpu => "processor time for each delivery, in µs",
+            Figure::Memory => "memory for each client, in KiB",
+            Figure::Logins => "logins per second",
+            Figure::P99 => "the latency that 99 of 100 deliveries keep to, in ms",
+            other => other.name(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Figures(pub BTreeMap<Figure, f64>);

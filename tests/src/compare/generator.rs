@@ -50,6 +50,8 @@ pub struct Crowd {
     pub lost: usize,
     /// Why the first one was lost.
     pub first_loss: Option<String>,
+    /// The last error line that somebody inside was told.
+    pub last_complaint: Option<String>,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Crowd {
             inside: 0,
             lost: 0,
             first_loss: None,
+            last_complaint: None,
         })
     }
 
@@ -323,6 +326,8 @@ impl Crowd {
                 State::Inside => {
                     if let Some(message) = self.format.read(line) {
                         sink(client, message, now);
+                    } else if line.starts_with(b"! ") {
+                        self.last_complaint = Some(String::from_utf8_lossy(line).into_owned());
                     }
                 }
                 _ => self.go_on_if(client, &String::from_utf8_lossy(line)),
@@ -346,8 +351,9 @@ impl Crowd {
         this.state = State::Gone;
         let _ = self.poll.registry().deregister(&mut this.socket); // it is lost either way
         self.lost += 1;
+        let told = self.last_complaint.as_deref().unwrap_or("nothing");
         self.first_loss
-            .get_or_insert_with(|| format!("client {client}: {why}"));
+            .get_or_insert_with(|| format!("client {client}: {why}; last it was told: {told}"));
     }
 
     /// What the server had for a client that did not read: all that is left in its stream.

@@ -44,16 +44,17 @@ impl Plan {
                 once,
             });
         };
-        for clients in sizes {
-            let once = *clients > ROOM_OFTEN_MAX;
-            add(Scenario::OneSpeaks, *clients, once);
-            if !once {
-                add(Scenario::AllSpeak, *clients, false);
-                if !quick || *clients == 100 {
-                    add(Scenario::Steady, *clients, false);
-                }
+        let rooms = sizes.partition_point(|clients| *clients <= ROOM_OFTEN_MAX);
+        let (rooms, large_rooms) = sizes.split_at(rooms);
+        for clients in rooms {
+            add(Scenario::OneSpeaks, *clients, false);
+            add(Scenario::AllSpeak, *clients, false);
+            if !quick || *clients == 100 {
+                add(Scenario::Steady, *clients, false);
             }
         }
+        add(Scenario::AllRead, STALLED_CLIENTS, false);
+        add(Scenario::OneStalls, STALLED_CLIENTS, false);
         add(Scenario::Pairs, 2, false);
         for clients in sizes {
             add(Scenario::Pairs, *clients, false);
@@ -61,10 +62,11 @@ impl Plan {
         for clients in sizes.iter().filter(|size| **size >= IDLE_CLIENTS_MIN) {
             add(Scenario::Idle, *clients, false);
         }
-        add(Scenario::AllRead, STALLED_CLIENTS, false);
-        add(Scenario::OneStalls, STALLED_CLIENTS, false);
         if let Some(reach) = reach {
             add(Scenario::Idle, reach, true);
+        }
+        for clients in large_rooms {
+            add(Scenario::OneSpeaks, *clients, true);
         }
         let milliseconds = Duration::from_millis;
         Plan {

@@ -20,8 +20,7 @@ pub struct Comparison {
     pub notes: Vec<String>,
     pub interrupted: bool,
     pub seconds: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub predictions: Option<super::predict::Predictions>,
+    pub predictions: Vec<super::predict::Prediction>,
 }
 
 /// A contestant, as the report names it.

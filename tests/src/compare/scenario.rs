@@ -75,6 +75,17 @@ pub enum Topic {
 }
 
 impl Scenario {
+    /// In the order of the report.
+    pub const ALL: [Scenario; 7] = [
+        Scenario::OneSpeaks,
+        Scenario::AllSpeak,
+        Scenario::Pairs,
+        Scenario::Steady,
+        Scenario::AllRead,
+        Scenario::OneStalls,
+        Scenario::Idle,
+    ];
+
     pub fn topic(self) -> Topic {
         match self {
             Scenario::OneSpeaks | Scenario::AllSpeak => Topic::Room,
@@ -91,8 +102,8 @@ impl Scenario {
             Scenario::AllSpeak => "room, all speak",
             Scenario::Pairs => "pairs",
             Scenario::Steady => "steady",
-            Scenario::AllRead => "stalled: none yet",
-            Scenario::OneStalls => "stalled: one",
+            Scenario::AllRead => "stalled: everybody reads",
+            Scenario::OneStalls => "stalled: one does not",
             Scenario::Idle => "arrivals and idle",
         }
     }

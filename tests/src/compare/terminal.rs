@@ -35,19 +35,9 @@ pub fn columns(scenario: Scenario) -> &'static [Figure] {
     }
 }
 
-pub const SCENARIOS: [Scenario; 7] = [
-    Scenario::OneSpeaks,
-    Scenario::AllSpeak,
-    Scenario::Pairs,
-    Scenario::Steady,
-    Scenario::AllRead,
-    Scenario::OneStalls,
-    Scenario::Idle,
-];
-
 pub fn tables(comparison: &Comparison) -> String {
     let mut text = String::new();
-    for scenario in SCENARIOS {
+    for scenario in Scenario::ALL {
         if !comparison.sizes(scenario).is_empty() {
             text.push_str(&format!(
                 "\n{}\n{}\n",
