@@ -41,7 +41,7 @@ fn parse_send(rest: &str) -> Result<Command<'_>, CommandError<'_>> {
     let Some((user, text)) = rest.split_once(':') else {
         return Err(CommandError::NoColon { rest });
     };
-    let text = text.trim_matches([' ', '\t']);
+    let text = text.trim_start_matches([' ', '\t']); // the line's end is the text's end
     if text.is_empty() {
         return Err(CommandError::NoText { user });
     }
