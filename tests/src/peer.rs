@@ -4,8 +4,11 @@
 use anyhow::Context;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
+
+/// How often a condition is looked at that nobody can tell us about.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One raw connection to a server.
 #[derive(Debug)]
@@ -47,13 +50,36 @@ impl Peer {
             .with_context(|| format!("{name} cannot connect to {address}"))?;
         let socket = TcpStream::from(socket);
         socket.set_nodelay(true)?; // each `send` is a segment of its own
-        Ok(Peer {
+        Ok(Peer::on(name, socket))
+    }
+
+    /// The other role: waits for the one client that is to connect to `listener`.
+    pub fn accept(name: &str, listener: &TcpListener) -> anyhow::Result<Peer> {
+        let deadline = Instant::now() + crate::process::PATIENCE;
+        listener.set_nonblocking(true)?;
+        let socket = loop {
+            match listener.accept() {
+                Ok((socket, _)) => break socket,
+                Err(error) if would_block(error.kind()) && Instant::now() < deadline => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err(error) => return Err(error).context("nobody connects"),
+            }
+        };
+        socket.set_nonblocking(false)?;
+        socket.set_nodelay(true)?;
+        socket.set_write_timeout(Some(crate::process::PATIENCE))?;
+        Ok(Peer::on(name, socket))
+    }
+
+    fn on(name: &str, socket: TcpStream) -> Peer {
+        Peer {
             name: name.to_string(),
             socket,
             received: Vec::new(),
             taken: 0,
             end: None,
-        })
+        }
     }
 
     /// The address by which the server knows this peer.

@@ -37,9 +37,18 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with all three standard streams in our hands.
-    pub fn start(name: &str, mut command: Command) -> anyhow::Result<Process> {
+    pub fn start(name: &str, command: Command) -> anyhow::Result<Process> {
+        Process::start_with_input(name, command, Stdio::piped())
+    }
+
+    /// As `start`, with a standard input that comes from somewhere else.
+    pub fn start_with_input(
+        name: &str,
+        mut command: Command,
+        input: Stdio,
+    ) -> anyhow::Result<Process> {
         command
-            .stdin(Stdio::piped())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         own_group(&mut command);

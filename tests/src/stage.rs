@@ -47,7 +47,7 @@ pub static STAGES: [Stage; 5] = [
         number: 5,
         package: "stage5-async",
         idea: "a task for each client",
-        state: "one task owns it, the others send it mail",
+        state: "one task owns it, others mail it",
     },
 ];
 

@@ -3,8 +3,13 @@
 //! for `cargo nextest run`.
 
 mod book;
+mod clients;
+mod documents;
 mod play;
 mod rules;
+mod start_up;
+#[cfg(unix)]
+mod terminal;
 mod tidy;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -12,7 +17,17 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let tests = [book::tests(), play::tests(), rules::tests(), tidy::tests()];
+    let tests = [
+        book::tests(),
+        clients::tests(),
+        documents::tests(),
+        play::tests(),
+        rules::tests(),
+        start_up::tests(),
+        #[cfg(unix)]
+        terminal::tests(),
+        tidy::tests(),
+    ];
     let tests: Vec<Trial> = tests.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, tests).exit_code()
 }

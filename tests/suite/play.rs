@@ -38,6 +38,13 @@ pub fn tests() -> Vec<Trial> {
         "play::a_file_that_is_not_there_is_named_with_the_ones_that_are",
         no_file,
     ));
+    tests.push(test(
+        "play::a_stage_that_does_something_else_is_shown_where_it_differs",
+        difference,
+    ));
+    tests.push(test("play::the_json_has_every_line_and_every_stage", json));
+    #[cfg(target_os = "linux")] // its /proc tells which processes there are
+    tests.push(test("play::control_C_leaves_no_process_behind", control_c));
     tests
 }
 
@@ -111,4 +118,109 @@ fn no_file() -> anyhow::Result<()> {
         "{error}"
     );
     Ok(())
+}
+
+/// Stage 5 in the place of stage 4 speaks another protocol.
+fn difference() -> anyhow::Result<()> {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.env("LAB_STAGE4", STAGES[4].program()?);
+    let output = command
+        .args(["play", "two-people", "--stage", "4"])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.code() == Some(1), "{}: {text}", output.status);
+    for part in [
+        "4 threads did not do what its design promises",
+        "expected  `* Bob joined`",
+        "seen      `[#lobby] * Bob joined`",
+        "output    Alice stdout | [#lobby] * Bob joined",
+    ] {
+        ensure!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    Ok(())
+}
+
+fn json() -> anyhow::Result<()> {
+    let output = lab(&[
+        "two-people",
+        "--stage",
+        "1",
+        "--stage",
+        "3",
+        "--format",
+        "json",
+    ])?;
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(output.status.code() == Some(0), "{result}");
+    ensure!(result["as_promised"] == true, "{result}");
+    ensure!(result["lines"][0] == "Alice to Bob: Hello", "{result}");
+    ensure!(result["stages"][1]["stage"] == 3, "{result}");
+    ensure!(
+        result["stages"][0]["outcomes"][1]["why"] == "one-way",
+        "{result}"
+    );
+    ensure!(
+        result["stages"][1]["outcomes"][1]["heard_by"][0] == "Alice",
+        "{result}"
+    );
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn control_c() -> anyhow::Result<()> {
+    use chat_lab::process::{PATIENCE, Process};
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("long.chat");
+    std::fs::write(
+        &file,
+        format!("people: ann, bob\n{}", "ann to bob: hi\n".repeat(100_000)),
+    )?;
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(["play", "--stage", "4"]).arg(&file);
+    let mut lab = Process::start("lab", command)?;
+    let own = Pid::from_raw(lab.id() as i32);
+    let children = until(|| Some(children(lab.id())).filter(|ids| ids.len() == 3))?; // a server, two clients
+    kill(own, Signal::SIGINT)?;
+    let status = lab.wait(PATIENCE).context("the lab does not end")?;
+    ensure!(status.code() == Some(130), "{status}");
+    until(|| children.iter().all(|id| !is_running(*id)).then_some(()))
+}
+
+/// Looks again and again until there is something to be seen.
+#[cfg(target_os = "linux")]
+fn until<T>(seen: impl Fn() -> Option<T>) -> anyhow::Result<T> {
+    let deadline = std::time::Instant::now() + chat_lab::process::PATIENCE;
+    loop {
+        if let Some(seen) = seen() {
+            return Ok(seen);
+        }
+        ensure!(std::time::Instant::now() < deadline, "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn children(parent: u32) -> Vec<u32> {
+    let of_thread =
+        |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let ids: Vec<String> = tasks.filter_map(of_thread).collect();
+    ids.join(" ")
+        .split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect()
+}
+
+/// A process that has ended and was not waited for (state Z) does not run any more.
+#[cfg(target_os = "linux")]
+fn is_running(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    status
+        .lines()
+        .any(|line| line.starts_with("State:") && !line.contains('Z'))
 }

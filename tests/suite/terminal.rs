@@ -1,0 +1,243 @@
+//! The clients on a terminal, as a person sees them: a pseudo-terminal in whose other end this
+//! test types, and a screen to look at instead of bytes.
+
+use crate::test;
+use anyhow::{Context, ensure};
+use chat_lab::peer::{End, Peer};
+use chat_lab::process::PATIENCE;
+use chat_lab::stage::{STAGES, Stage};
+use libtest_mimic::Trial;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::num::NonZero;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Instant;
+
+const ROWS: NonZero<u16> = NonZero::new(24).expect("not 0");
+const COLUMNS: NonZero<u16> = NonZero::new(80).expect("not 0");
+
+pub fn tests() -> Vec<Trial> {
+    let mut tests = Vec::new();
+    for stage in &STAGES {
+        let name = |sentence| format!("terminal::{}_{sentence}", stage.package);
+        tests.push(test(
+            name("prompts_with_You_and_shows_what_comes"),
+            move || prompt(stage),
+        ));
+        tests.push(test(name("half_closes_at_control_D"), move || {
+            control_d(stage)
+        }));
+    }
+    let five = &STAGES[4];
+    tests.push(test(
+        "terminal::stage5-async_keeps_a_half_typed_line_when_a_message_comes",
+        || half_typed(five),
+    ));
+    tests.push(test(
+        "terminal::stage5-async_gives_the_terminal_back_as_it_was",
+        || given_back(five),
+    ));
+    tests
+}
+
+/// A program on a terminal of its own.
+struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    keyboard: Box<dyn Write + Send>,
+    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
+    /// Closing it would hang up on the program.
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    fn start(command: CommandBuilder) -> anyhow::Result<Terminal> {
+        let size = PtySize {
+            rows: ROWS.get(),
+            cols: COLUMNS.get(),
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pty = native_pty_system().openpty(size)?;
+        let child = pty.slave.spawn_command(command)?;
+        let parser = vt100::Parser::new(ROWS, COLUMNS, 0);
+        let screen = Arc::new((Mutex::new(parser), Condvar::new()));
+        let (mut output, seen) = (pty.master.try_clone_reader()?, Arc::clone(&screen));
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                seen.0
+                    .lock()
+                    .expect("nobody panics with it")
+                    .process(&bytes[..count]);
+                seen.1.notify_all();
+            }
+        });
+        Ok(Terminal {
+            child,
+            keyboard: pty.master.take_writer()?,
+            screen,
+            _master: pty.master,
+        })
+    }
+
+    fn press(&mut self, keys: &str) -> anyhow::Result<()> {
+        self.keyboard.write_all(keys.as_bytes())?;
+        Ok(self.keyboard.flush()?)
+    }
+
+    /// Looks at the rows of the screen, blanks at their ends removed, until they are as wanted.
+    fn wait(&self, what: &str, wanted: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut guard = self.screen.0.lock().expect("as above");
+        loop {
+            let rows = guard.screen().rows(0, COLUMNS.get());
+            let rows: Vec<String> = rows.map(|row| row.trim_end().to_string()).collect();
+            if wanted(&rows) {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            ensure!(
+                !left.is_zero(),
+                "the screen does not show {what}:\n{}",
+                rows.join("\n").trim_end()
+            );
+            guard = self.screen.1.wait_timeout(guard, left).expect("as above").0;
+        }
+    }
+
+    /// Until a row is exactly `row`.
+    fn wait_for_row(&self, row: &str) -> anyhow::Result<()> {
+        self.wait(&format!("the row `{row}`"), |rows| {
+            rows.iter().any(|shown| shown == row)
+        })
+    }
+
+    /// Until the last row that is not empty is exactly `row`.
+    fn wait_for_last_row(&self, row: &str) -> anyhow::Result<()> {
+        let last = |rows: &[String]| {
+            rows.iter()
+                .rfind(|shown| !shown.is_empty())
+                .is_some_and(|shown| shown == row)
+        };
+        self.wait(&format!("`{row}` as its last row"), last)
+    }
+
+    fn ends_with_status_0(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "{status:?}");
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the program does not end");
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client on a terminal, connected to this test, with a name where the stage wants one.
+fn session(stage: &Stage) -> anyhow::Result<(Terminal, Peer)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut command = CommandBuilder::new(stage.program()?);
+    let port = listener.local_addr()?.port().to_string();
+    command.args(["client", "127.0.0.1", &port]);
+    introduced(stage, Terminal::start(command)?, &listener)
+}
+
+fn introduced(
+    stage: &Stage,
+    mut terminal: Terminal,
+    listener: &TcpListener,
+) -> anyhow::Result<(Terminal, Peer)> {
+    let mut server = Peer::accept("the server", listener)?;
+    if stage.number >= 4 {
+        server.say("NICK")?;
+        terminal.wait("a question for the name", |rows| {
+            rows.iter().any(|row| row.contains("name"))
+        })?;
+        terminal.press("ann\r")?;
+        hears(&mut server, "ann")?;
+        server.say("* welcome ann: you are the first")?;
+        terminal.wait_for_row("* welcome ann: you are the first")?;
+    }
+    terminal.wait_for_last_row("<You>")?;
+    Ok((terminal, server))
+}
+
+fn hears(server: &mut Peer, expected: &str) -> anyhow::Result<()> {
+    let line = server
+        .next_line(PATIENCE)
+        .context("the server heard nothing")?;
+    ensure!(
+        line == expected,
+        "the server heard {line:?} instead of {expected:?}"
+    );
+    Ok(())
+}
+
+fn prompt(stage: &Stage) -> anyhow::Result<()> {
+    let (mut terminal, mut server) = session(stage)?;
+    terminal.press("hello\r")?;
+    hears(&mut server, "hello")?;
+    terminal.wait_for_row("<You> hello")?;
+    if stage.number >= 2 {
+        server.say("bob: hi")?;
+        let shown = match stage.number {
+            2 => format!(
+                "[127.0.0.1]:{} => bob: hi",
+                server.socket.local_addr()?.port()
+            ),
+            _ => "bob: hi".to_string(),
+        };
+        terminal.wait_for_row(&shown)?;
+    }
+    terminal.wait_for_last_row("<You>")
+}
+
+fn control_d(stage: &Stage) -> anyhow::Result<()> {
+    let (mut terminal, mut server) = session(stage)?;
+    terminal.press("\x04")?;
+    let end = server.read_to_end(PATIENCE);
+    ensure!(end == Some(End::Closed), "no half-close, but {end:?}");
+    drop(server);
+    terminal.ends_with_status_0()
+}
+
+fn half_typed(stage: &Stage) -> anyhow::Result<()> {
+    let (mut terminal, mut server) = session(stage)?;
+    terminal.press("half a li")?;
+    terminal.wait_for_last_row("<You> half a li")?;
+    server.say("[#lobby] bob: a message in between")?;
+    terminal.wait_for_row("[#lobby] bob: a message in between")?;
+    terminal.wait_for_last_row("<You> half a li")?;
+    terminal.press("ne\r")?;
+    hears(&mut server, "half a line")?;
+    terminal.wait_for_row("<You> half a line")
+}
+
+/// The editor switches echo off; when the server ends first, it must be on again.
+fn given_back(stage: &Stage) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let mut command = CommandBuilder::new("sh");
+    command.args(["-c", &format!("\"$0\" client 127.0.0.1 {port}; stty -a")]);
+    command.arg(stage.program()?);
+    let (mut terminal, server) = introduced(stage, Terminal::start(command)?, &listener)?;
+    terminal.press("half a li")?;
+    terminal.wait_for_last_row("<You> half a li")?;
+    drop(server);
+    terminal.wait("the terminal's settings with echo on", |rows| {
+        rows.iter()
+            .flat_map(|row| row.split_whitespace())
+            .any(|word| word == "echo")
+    })
+}
