@@ -121,7 +121,7 @@ fn explanation(check: &crate::report::CheckResult) -> String {
         ("expected", &check.expected),
         ("got", &check.got),
         ("printed", &check.output),
-        ("read", &check.chapter),
+        ("read", &page(check)),
         ("repeat", &check.repeat),
     ] {
         if !value.is_empty() {
@@ -130,6 +130,14 @@ fn explanation(check: &crate::report::CheckResult) -> String {
         }
     }
     text
+}
+
+/// The page to read, as a path in the kit.
+fn page(check: &crate::report::CheckResult) -> String {
+    match check.chapter.as_str() {
+        "" => String::new(),
+        chapter => format!("docs/src/{chapter}"),
+    }
 }
 
 #[cfg(test)]

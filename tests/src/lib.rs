@@ -16,4 +16,7 @@ pub mod report;
 pub mod resources;
 pub mod selftest;
 pub mod stage;
+pub mod starter;
+pub mod submission;
+pub mod watch;
 pub mod zoo;

@@ -17,7 +17,9 @@ enum Command {
     Exercises(chat_lab::check::command::ExercisesArguments),
     Play(chat_lab::play::Arguments),
     Proxy(chat_lab::proxy::Arguments),
+    New(chat_lab::starter::Arguments),
     Selftest(chat_lab::selftest::Arguments),
+    Watch(chat_lab::watch::Arguments),
     Compare(chat_lab::compare::Arguments),
 }
 
@@ -28,7 +30,9 @@ fn main() -> ExitCode {
         Command::Exercises(arguments) => chat_lab::check::command::exercises(&arguments),
         Command::Play(arguments) => chat_lab::play::run(&arguments),
         Command::Proxy(arguments) => chat_lab::proxy::run(arguments),
+        Command::New(arguments) => chat_lab::starter::run(&arguments),
         Command::Selftest(arguments) => chat_lab::selftest::run(&arguments),
+        Command::Watch(arguments) => chat_lab::watch::run(&arguments),
         Command::Compare(arguments) => chat_lab::compare::run(&arguments),
     };
     result.unwrap_or_else(|error| {

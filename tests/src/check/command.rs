@@ -3,11 +3,14 @@
 use super::run::{Event, Options, run};
 use super::{Exercise, Target, text};
 use crate::formats::{Format, Setting};
-use anyhow::bail;
+use crate::report::Report;
+use crate::submission::Submission;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +37,9 @@ pub struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub struct TargetArguments {
+    /// A folder to run in; without a COMMAND its lab.toml says how to build and start the program
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["stage", "address"])]
+    pub folder: Option<PathBuf>,
     /// A server that runs already
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["stage", "command"])]
     pub address: Option<String>,
@@ -53,10 +59,41 @@ impl TargetArguments {
         if let Some(address) = &self.address {
             return Ok(Target::Address(resolve(address)?));
         }
+        if let Some(folder) = &self.folder {
+            return self.in_folder(folder);
+        }
         if self.command.is_empty() {
-            bail!("say what to check: -- COMMAND, --address HOST:PORT or --stage N");
+            bail!("say what to check: -- COMMAND, --folder DIR, --address HOST:PORT or --stage N");
         }
         Ok(Target::Command(self.command.clone()))
+    }
+
+    /// Everything that is started later runs in the folder, as it does for its author.
+    fn in_folder(&self, folder: &Path) -> anyhow::Result<Target> {
+        let mut command = self.command.clone();
+        if command.is_empty() {
+            let submission = Submission::read(folder)?;
+            submission.build()?;
+            command = submission.command;
+        }
+        std::env::set_current_dir(folder)
+            .with_context(|| format!("cannot go to {}", folder.display()))?;
+        Ok(Target::Command(command))
+    }
+
+    /// In a report, what is to be typed from the folder where the lab was started.
+    pub fn name_folder(&self, report: &mut Report, target: &Target) {
+        let Some(folder) = &self.folder else { return };
+        let folder = folder.display().to_string();
+        let folder = shlex::try_quote(&folder).unwrap_or(folder.as_str().into());
+        let mut words = format!("--folder {folder}");
+        if !self.command.is_empty() {
+            words = format!("{words} {}", target.arguments());
+        }
+        for check in &mut report.checks {
+            check.repeat = check.repeat.replace(&target.arguments(), &words);
+        }
+        report.command = words;
     }
 }
 
@@ -90,8 +127,9 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         ..Options::default()
     };
     let bar = Progress::new(exercise.checks()?.len());
-    let report = run(&exercise, &target, &options, &|event| bar.show(&event))?;
+    let mut report = run(&exercise, &target, &options, &|event| bar.show(&event))?;
     bar.finish();
+    arguments.target.name_folder(&mut report, &target);
     let setting = Setting::current(&report.command);
     let text = arguments.format.render(&report, &setting)?;
     // A reader that has seen enough (`| head`) is no fault.

@@ -74,13 +74,14 @@ impl Page {
 
     /// `✗ title                    mark`, the mark at the right edge if there is room.
     fn heading(&mut self, style: Style, sign: &str, title: &str, mark: &str) {
-        let used = 2 + display_width(title) + display_width(mark);
-        let gap = self.width.saturating_sub(used).max(2);
-        self.line(&format!(
-            "{style}{sign} {title}{style:#}{}{}",
-            " ".repeat(gap),
-            styled(FAINT, mark)
-        ));
+        let title = format!("{style}{sign} {title}{style:#}");
+        let used = display_width(&title) + display_width(mark);
+        if used + 2 > self.width {
+            self.line(&title);
+            return self.line(&format!("  {}", styled(FAINT, mark)));
+        }
+        let gap = " ".repeat(self.width - used);
+        self.line(&format!("{title}{gap}{}", styled(FAINT, mark)));
     }
 
     fn explain(&mut self, check: &CheckResult) {
@@ -95,7 +96,7 @@ impl Page {
         self.field("expected", &check.expected, GOOD);
         self.field("got", &check.got, BAD);
         self.field("printed", &last_lines(&check.output), FAINT);
-        self.field("read", &check.chapter, Style::new());
+        self.field("read", &super::page(check), Style::new());
         self.field("repeat", &check.repeat, Style::new());
     }
 
@@ -114,24 +115,27 @@ impl Page {
         let options = textwrap::Options::new(self.width)
             .initial_indent(first)
             .subsequent_indent(others)
-            .break_words(false);
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation); // names have hyphens
         for line in textwrap::wrap(&printable(text), options) {
             self.line(&line);
         }
     }
 
+    /// Checks that were skipped for the same reason stand together: there may be many.
     fn skipped(&mut self, report: &Report) {
-        let checks: Vec<_> = with(report, Verdict::Skipped).collect();
-        if checks.is_empty() {
-            return;
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for check in with(report, Verdict::Skipped) {
+            match groups.iter_mut().find(|(why, _)| *why == check.message) {
+                Some((_, names)) => names.push(&check.name),
+                None => groups.push((&check.message, vec![&check.name])),
+            }
         }
-        self.line("");
-        let width = name_width(&checks);
-        for check in checks {
-            let first = format!("– {:<width$}  ", check.name);
-            let others = " ".repeat(display_width(&first));
+        for (why, names) in groups {
+            self.line("");
             let start = self.text.len();
-            self.wrapped(&check.message, &first, &others);
+            self.wrapped(&format!("– {why}"), "", "  ");
+            self.wrapped(&names.join(", "), "    ", "    ");
             let lines = self.text.split_off(start);
             self.text.push_str(&format!("{FAINT}{lines}{FAINT:#}"));
         }
@@ -199,11 +203,6 @@ fn mark(check: &CheckResult, with_name: bool) -> String {
 fn last_lines(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
     lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..].join("\n")
-}
-
-fn name_width(checks: &[&CheckResult]) -> usize {
-    let widths = checks.iter().map(|check| display_width(&check.name));
-    widths.max().unwrap_or(0)
 }
 
 fn pad(label: &str) -> String {
