@@ -8,6 +8,7 @@ mod faults;
 mod framing;
 mod limits;
 mod names;
+mod resources;
 mod roles;
 mod rooms;
 mod select;
@@ -30,6 +31,7 @@ static ALL: &[&[Check]] = &[
     limits::CHECKS,
     faults::CHECKS,
     slow::CHECKS,
+    resources::CHECKS,
     client::CHECKS,
 ];
 

@@ -131,11 +131,12 @@ impl<'a> Context<'a> {
     /// A connection that has been greeted.
     pub fn connects(&mut self, name: &str) -> Outcome<Person> {
         let mut person = self.dials(name)?;
-        self.greeting(&mut person)?;
+        self.greets(&mut person)?;
         Ok(person)
     }
 
-    fn greeting(&self, person: &mut Person) -> Outcome {
+    /// The greeting must come.
+    pub fn greets(&self, person: &mut Person) -> Outcome {
         match person.next() {
             Heard::Line(line) if self.protocol.is_greeting(&line) => Ok(()),
             Heard::Line(line) => Err(wrong(format!("{} was not greeted", person.name)).got(line)),
@@ -155,7 +156,7 @@ impl<'a> Context<'a> {
     /// As `joins`, with a small receive buffer.
     pub fn joins_with(&mut self, name: &str, receive_buffer: usize) -> Outcome<Person> {
         let mut person = self.dials_with(name, Some(receive_buffer))?;
-        self.greeting(&mut person)?;
+        self.greets(&mut person)?;
         self.registers(&mut person)?;
         Ok(person)
     }

@@ -1,5 +1,413 @@
-//! Checks to come.
+//! Ends of all kinds, and rude visitors: rules L10, L11 and L13.
 
-use crate::check::Check;
+use super::basics::ONE_LINE;
+use crate::check::dialect::CHATS;
+use crate::check::outcome::{fail, inconclusive, wrong};
+use crate::check::person::Heard;
+use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+use crate::peer::End;
 
-pub static CHECKS: &[Check] = &[];
+/// Lines that are owed to one who half-closes.
+const OWED_LINES: usize = 300;
+
+/// Visitors who connect and reset at once.
+const RUDE_VISITORS: usize = 200;
+
+/// More users than the `listen(5)` of the documents seems to allow.
+const USERS: usize = 20;
+
+/// More connections than `select` can watch (FD_SETSIZE is 1024).
+const BEYOND_SELECT: usize = 1100;
+
+const fn check(
+    name: &'static str,
+    rule: &'static str,
+    misconceptions: &'static [&'static str],
+    run: fn(&mut Context) -> Outcome,
+) -> Check {
+    Check {
+        name,
+        rule,
+        misconceptions,
+        points: 2.0,
+        chapter: "stage4.md",
+        protocols: CHATS,
+        needs_process: false,
+        after: &[ONE_LINE],
+        run,
+    }
+}
+
+pub static CHECKS: &[Check] = &[
+    check(
+        "a-half-close-is-answered-with-what-is-owed-and-the-end",
+        "L10",
+        &["ignores-eof"],
+        half_close,
+    ),
+    check(
+        "what-waits-is-sent-before-the-end",
+        "L10",
+        &["ignores-eof"],
+        owed_before_the_end,
+    ),
+    check("the-end-is-no-reset", "L10", &[], the_end_is_no_reset),
+    check(
+        "exit-ends-the-connection-and-what-follows-is-ignored",
+        "L11",
+        &[],
+        exit_ends,
+    ),
+    check(
+        "twenty-users-may-be-there-at-once",
+        "L13",
+        &["backlog-is-a-user-limit"],
+        twenty_users,
+    ),
+    check(
+        "a-silent-newcomer-keeps-nobody-out",
+        "L13",
+        &["handshake-blocks-accept"],
+        silent_newcomer,
+    ),
+    check(
+        "a-line-that-is-not-finished-stops-nobody-else",
+        "L13",
+        &["handshake-blocks-accept"],
+        unfinished_line,
+    ),
+    check(
+        "visitors-who-reset-at-once-harm-nobody",
+        "L13",
+        &["rude-client-kills-server"],
+        rude_visitors,
+    ),
+    check(
+        "a-message-to-one-who-has-just-reset-harms-nobody",
+        "L13",
+        &["wrong-client-evicted", "rude-client-kills-server"],
+        message_to_the_dead,
+    ),
+    check(
+        "an-http-request-is-only-a-bad-line",
+        "L13",
+        &["rude-client-kills-server"],
+        http_request,
+    ),
+    check(
+        "more-connections-than-select-can-watch",
+        "L13",
+        &["select-1024"],
+        beyond_select,
+    ),
+];
+
+/// A bad line, which is answered with an error.
+fn bad_line(protocol: Protocol) -> String {
+    match protocol {
+        Protocol::Select => "@nobody-here:hello\n".to_string(),
+        Protocol::Rooms => "/no-such-command\n".to_string(),
+        _ => format!("{}\n", "x".repeat(3000)),
+    }
+}
+
+fn half_close(ctx: &mut Context) -> Outcome {
+    let mut witness = ctx.joins("witness")?;
+    let mut alice = ctx.connects("alice")?;
+    // The name, a bad line, a good line and the end, all in one go.
+    let lines = format!(
+        "{}\n{}{}\n",
+        ctx.protocol.registration(&alice.name),
+        bad_line(ctx.protocol),
+        ctx.protocol.saying(&witness.name, "last words")
+    );
+    alice.send(lines.as_bytes())?;
+    alice.half_close();
+    let welcome = ctx.protocol.welcome(&alice.name);
+    alice
+        .hears_notice(&format!("`{welcome}`"), |line| line.starts_with(&welcome))
+        .means(
+            "ignores-eof",
+            "what was asked before the half-close must be answered",
+        )?;
+    alice.hears_error().means(
+        "ignores-eof",
+        "what was asked before the half-close must be answered",
+    )?;
+    witness.hears(&alice.name, "last words").means(
+        "ignores-eof",
+        "complete lines before the half-close must be obeyed",
+    )?;
+    alice.hears_end().means(
+        "ignores-eof",
+        "after the last answer the server must close as well",
+    )
+}
+
+fn owed_before_the_end(ctx: &mut Context) -> Outcome {
+    let mut alice = ctx.dials_with("alice", Some(4096))?;
+    ctx.greets(&mut alice)?;
+    ctx.registers(&mut alice)?;
+    let mut bob = ctx.joins("bob")?;
+    let mut carol = ctx.joins("carol")?;
+    ctx.step(format!(
+        "bob says {OWED_LINES} long lines; alice does not read"
+    ));
+    let text = |number: usize| format!("{number:03} {}", "z".repeat(1000));
+    for number in 0..OWED_LINES {
+        let line = format!("{}\n", ctx.protocol.saying(&alice.name, &text(number)));
+        bob.send_silently(line.as_bytes())?;
+        if ctx.protocol != Protocol::Select {
+            ctx.quietly(|_| hears_silently(&mut carol, &bob.name, &text(number)))?;
+        }
+    }
+    bob.says(&carol.name, "that was all")?;
+    carol.hears(&bob.name, "that was all")?;
+    // alice's buffer holds a few of them: the rest is owed to her.
+    alice.half_close();
+    let mut next = 0;
+    while let Heard::Line(line) = alice.next() {
+        if next < OWED_LINES && line == ctx.protocol.heard(&bob.name, &text(next)) {
+            next += 1;
+        } else if !line.contains("that was all") {
+            return Err(wrong("a line is missing or damaged")
+                .got(crate::check::difference::brief(line.as_bytes())));
+        }
+    }
+    match alice.peer.end {
+        Some(End::Closed) if next == OWED_LINES => Ok(()),
+        None => Err(fail(
+            "ignores-eof",
+            "the server does not close after a half-close",
+        )
+        .expected(format!("{OWED_LINES} lines, and the end"))
+        .got(format!("{next} lines"))
+        .late()),
+        Some(end) => Err(
+            fail("ignores-eof", "what was owed was lost at the half-close")
+                .expected(format!("{OWED_LINES} lines, and an orderly end"))
+                .got(format!("{next} lines, then: {end:?}")),
+        ),
+    }
+}
+
+fn hears_silently(person: &mut Person, from: &str, text: &str) -> Outcome {
+    let log = std::mem::take(&mut person.log);
+    let heard = person.hears(from, text);
+    person.log = log;
+    heard
+}
+
+fn the_end_is_no_reset(ctx: &mut Context) -> Outcome {
+    let mut alice = ctx.joins("alice")?;
+    let mut lines = format!("{}exit\n", bad_line(ctx.protocol)).into_bytes();
+    lines.extend(b"and then some more\n".repeat(10_000));
+    ctx.step("alice sends a bad line, `exit`, and 190,000 bytes more, in one go");
+    let sent = alice.peer.send(&lines);
+    if let Err(error) = sent {
+        ctx.step(format!("while sending: {error:#}"));
+    }
+    alice
+        .hears_error()
+        .because("what is on its way must not be destroyed by a reset")?;
+    alice
+        .hears_end()
+        .because("the connection must end in order, whatever was not read yet")
+}
+
+fn exit_ends(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.joins("bob")?;
+    let mut carol = ctx.joins("carol")?;
+    let mut alice = ctx.joins("alice")?;
+    let say = |text| ctx.protocol.saying(&bob.name, text);
+    let lines = format!("{}\nexit\n{}\n", say("before"), say("after"));
+    let name = alice.name.clone();
+    alice.send(lines.as_bytes())?;
+    bob.hears(&name, "before")?;
+    alice.hears_end().because("`exit` ends the connection")?;
+    ctx.nothing_before_a_marker(&mut carol, &mut bob)
+        .because("lines after `exit` are ignored")
+}
+
+fn twenty_users(ctx: &mut Context) -> Outcome {
+    let mut people = Vec::new();
+    for number in 0..USERS {
+        let joined = ctx.joins(&format!("user{number}"));
+        people.push(joined.means(
+            "backlog-is-a-user-limit",
+            format!("user {} was not let in", number + 1),
+        )?);
+    }
+    let (first, rest) = people.split_at_mut(1);
+    let last = &mut rest[USERS - 2];
+    last.says(&first[0].name, "hello from the last")?;
+    first[0]
+        .hears(&last.name, "hello from the last")
+        .means("backlog-is-a-user-limit", "the last user was not heard")
+}
+
+fn silent_newcomer(ctx: &mut Context) -> Outcome {
+    let mut silent = Vec::new();
+    for name in ["silent1", "silent2", "silent3"] {
+        silent.push(ctx.dials(name)?);
+    }
+    ctx.step("they say nothing, not even a name");
+    let what = "one who connects and says nothing keeps others out";
+    let (mut alice, mut bob) = ctx.two().means("handshake-blocks-accept", what)?;
+    alice.says(&bob.name, "hello")?;
+    bob.hears(&alice.name, "hello")
+        .means("handshake-blocks-accept", what)
+}
+
+fn unfinished_line(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.joins("bob")?;
+    let mut halfway = ctx.connects("halfway")?;
+    halfway.send(&ctx.protocol.registration("hal").into_bytes()[..2])?;
+    let mut talker = ctx.joins("talker")?;
+    talker.send(b"half a li")?;
+    let what = "one who does not finish a line stops others";
+    let mut carol = ctx.joins("carol").means("handshake-blocks-accept", what)?;
+    carol.says(&bob.name, "hello")?;
+    bob.hears(&carol.name, "hello")
+        .means("handshake-blocks-accept", what)
+}
+
+fn rude_visitors(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    ctx.step(format!(
+        "{RUDE_VISITORS} visitors connect and reset, before or after a few bytes"
+    ));
+    for number in 0..RUDE_VISITORS {
+        let visitor = ctx.quietly(|ctx| ctx.dials("rude"));
+        let mut visitor = visitor.means(
+            "rude-client-kills-server",
+            "after visitors who reset, nobody can connect",
+        )?;
+        match number % 3 {
+            0 => {}
+            1 => drop(visitor.peer.send(b"x")),
+            _ => drop(
+                visitor
+                    .peer
+                    .send(format!("{}\n", ctx.protocol.registration("rude")).as_bytes()),
+            ),
+        }
+        visitor.peer.reset();
+    }
+    alice.says(&bob.name, "still here?")?;
+    bob.hears(&alice.name, "still here?").means(
+        "rude-client-kills-server",
+        "visitors who reset must harm nobody",
+    )?;
+    let mut carol = ctx.joins("carol").means(
+        "rude-client-kills-server",
+        "after visitors who reset, nobody gets in",
+    )?;
+    carol.says(&bob.name, "and I")?;
+    bob.hears(&carol.name, "and I").means(
+        "rude-client-kills-server",
+        "visitors who reset must harm nobody",
+    )
+}
+
+fn message_to_the_dead(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    for round in 0..20 {
+        let victim = ctx
+            .quietly(|ctx| ctx.joins("victim"))
+            .means("ghost-user", "a newcomer did not get in")?;
+        let name = victim.name.clone();
+        // Something is owed to it at the moment of its reset: it has not read what bob said.
+        let text = format!("you will not read this {round}");
+        bob.says(&name, &text)?;
+        if ctx.protocol != Protocol::Select {
+            hears_silently(&mut alice, &bob.name, &text)?;
+        }
+        if victim.peer.socket.peek(&mut [0]).is_err() {
+            return Err(inconclusive("nothing was owed to the one who resets"));
+        }
+        victim.resets();
+        alice.says(&name, "are you there?")?;
+        alice.says(&bob.name, &format!("after the reset {round}"))?;
+        if ctx.protocol != Protocol::Select {
+            bob.hears(&alice.name, "are you there?").means(
+                "wrong-client-evicted",
+                "one who is gone must cost others nothing",
+            )?;
+        }
+        bob.hears(&alice.name, &format!("after the reset {round}"))
+            .means(
+                "wrong-client-evicted",
+                "who writes to one who is gone must not suffer for it",
+            )?;
+        bob.says(&alice.name, "I heard you")?;
+        loop {
+            match alice.next() {
+                Heard::Line(line) if line == ctx.protocol.heard(&bob.name, "I heard you") => break,
+                Heard::Line(line) if line.starts_with("! ") => {} // victim is unknown by now
+                other => {
+                    return Err(fail(
+                        "wrong-client-evicted",
+                        "who writes to one who is gone must not suffer for it",
+                    )
+                    .expected(ctx.protocol.heard(&bob.name, "I heard you"))
+                    .got(format!("{other:?}"))
+                    .late());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn http_request(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    let mut browser = ctx.connects("browser")?;
+    browser.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n")?;
+    browser.hears_error().because("a request is no name")?;
+    ctx.nothing_before_a_marker(&mut alice, &mut bob)
+        .because("a request must reach nobody")?;
+    if let Some(welcome) = String::from_utf8_lossy(&browser.peer.received)
+        .lines()
+        .find(|line| line.starts_with("* welcome") || line.starts_with("Your user detail"))
+    {
+        return Err(fail(
+            "unaddressable-name",
+            "an HTTP request has registered a user",
+        )
+        .got(welcome));
+    }
+    Ok(())
+}
+
+fn beyond_select(ctx: &mut Context) -> Outcome {
+    let allowed = crate::resources::allow_many_descriptors();
+    if allowed < BEYOND_SELECT + 100 {
+        return Err(inconclusive(format!(
+            "the lab itself may open only {allowed} descriptors"
+        )));
+    }
+    ctx.step(format!("{BEYOND_SELECT} clients connect and stay silent"));
+    let mut crowd = Vec::new();
+    for number in 0..BEYOND_SELECT {
+        let connected = ctx.quietly(|ctx| ctx.connects("silent"));
+        crowd.push(connected.means(
+            "select-1024",
+            format!("client {} was not greeted", number + 1),
+        )?);
+    }
+    let (mut alice, mut bob) = ctx.two().means(
+        "select-1024",
+        format!("after {BEYOND_SELECT} clients nobody gets in"),
+    )?;
+    alice.says(&bob.name, "hello")?;
+    bob.hears(&alice.name, "hello").means(
+        "select-1024",
+        format!("beyond {BEYOND_SELECT} clients nothing arrives"),
+    )?;
+    // Among the silent ones, the one with the highest descriptor is served as well.
+    let last = crowd.last_mut().expect("there are many");
+    last.name = ctx.name("last");
+    ctx.registers(last)
+        .means("select-1024", "the last of the silent ones is not served")
+}

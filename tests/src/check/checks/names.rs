@@ -255,6 +255,7 @@ pub const WAYS: &[(&str, fn(Person) -> Outcome)] = &[
 
 fn free_again(ctx: &mut Context) -> Outcome {
     let mut witness = ctx.joins("witness")?;
+    let mut asker = ctx.joins("asker")?;
     for (way, leave) in WAYS {
         let bob = ctx
             .joins("bob")
@@ -270,7 +271,6 @@ fn free_again(ctx: &mut Context) -> Outcome {
         heir.says(&witness.name, "mine now")?;
         witness.hears(&name, "mine now")?;
         heir.leaves();
-        let mut asker = ctx.joins("asker")?;
         ctx.is_gone(&name, &mut asker, &mut witness).means(
             "ghost-user",
             format!("{name} has closed and is still there"),
