@@ -8,6 +8,7 @@ pub mod check;
 pub mod compare;
 pub mod conversation;
 pub mod formats;
+pub mod grade;
 pub mod peer;
 pub mod play;
 pub mod process;
