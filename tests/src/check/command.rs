@@ -46,7 +46,7 @@ pub struct TargetArguments {
     /// The kit's own stage
     #[arg(long, value_name = "N", conflicts_with = "command", value_parser = clap::value_parser!(u8).range(1..=5))]
     pub stage: Option<u8>,
-    /// The command that starts the program; {host} and {port} are replaced, HOST and PORT are set
+    /// The command that starts the program; {host}, {port} and (stage 5) {flags} are replaced, HOST and PORT are set
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }

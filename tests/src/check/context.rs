@@ -70,8 +70,7 @@ impl<'a> Context<'a> {
     /// Starts the server in a special way; what ran before is ended.
     pub fn start(&mut self, options: StartOptions) -> Outcome<&mut Server> {
         self.server = None;
-        let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        arguments.extend(options.arguments);
+        let arguments = with_flags(self.arguments, options.arguments);
         let started = self.target.start_server(StartOptions {
             arguments: &arguments,
             ..options
@@ -79,6 +78,22 @@ impl<'a> Context<'a> {
         // That it does not start is the program's fault, and the check that says so is its own.
         let server = started.map_err(|error| wrong(format!("{error:#}")))?;
         Ok(self.server.insert(server))
+    }
+
+    /// Starts the server with flags, if it can be told any.
+    pub fn start_with_flags(&mut self, flags: &[&str]) -> Outcome {
+        if !self.target.takes_flags() {
+            return Err(Trouble::Skipped(format!(
+                "the server must be started with {}: write {{flags}} where your command takes flags",
+                flags.join(" ")
+            )));
+        }
+        self.step(format!("the server is started with {}", flags.join(" ")));
+        self.start(StartOptions {
+            arguments: flags,
+            ..StartOptions::default()
+        })
+        .map(drop)
     }
 
     /// The server's process, for checks with `needs_process`.
@@ -313,5 +328,29 @@ impl<'a> Context<'a> {
         let process = self.server.as_mut()?.process.as_mut()?;
         let status = process.wait(LAST_BREATH)?;
         Some(format!("the server has ended ({status})"))
+    }
+}
+
+/// The exercise's flags, without those that a check sets itself, and the check's.
+fn with_flags<'b>(exercise: &'b [String], check: &[&'b str]) -> Vec<&'b str> {
+    let pairs = exercise
+        .chunks(2)
+        .filter(|pair| !check.contains(&pair[0].as_str()));
+    let mut flags: Vec<&str> = pairs.flatten().map(String::as_str).collect();
+    flags.extend(check);
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_of_the_check_stands_instead_of_the_exercises() {
+        let exercise = ["--a", "0", "--b", "0"].map(String::from);
+        assert_eq!(
+            with_flags(&exercise, &["--b", "7"]),
+            ["--a", "0", "--b", "7"]
+        );
     }
 }

@@ -18,7 +18,8 @@ pub struct Exercise {
     pub task: String,
     /// How long it takes, roughly.
     pub minutes: u32,
-    /// Arguments that the student's server gets; so the page says.
+    /// Flags that the server gets, a student's where the command says `{flags}`: in pairs of a
+    /// name and a value.
     #[serde(default)]
     pub arguments: Vec<String>,
     /// Names of checks, or `all` for everything that the protocol has.

@@ -15,6 +15,8 @@ pub enum Trouble {
     Late(Box<Finding>),
     /// The check could not be carried out: nobody's fault.
     Inconclusive(String),
+    /// It does not apply to how this program is started.
+    Skipped(String),
 }
 
 /// What is wrong, for people.
@@ -52,7 +54,7 @@ impl Trouble {
     pub fn finding(&mut self) -> Option<&mut Finding> {
         match self {
             Trouble::Wrong(finding) | Trouble::Late(finding) => Some(finding),
-            Trouble::Inconclusive(_) => None,
+            Trouble::Inconclusive(_) | Trouble::Skipped(_) => None,
         }
     }
 

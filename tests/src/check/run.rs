@@ -242,13 +242,8 @@ impl All<'_> {
         let (verdict, finding) = match outcome {
             Ok(()) => (Verdict::Passed, Finding::default()),
             Err(Trouble::Wrong(finding) | Trouble::Late(finding)) => (Verdict::Failed, *finding),
-            Err(Trouble::Inconclusive(why)) => (
-                Verdict::Inconclusive,
-                Finding {
-                    message: why,
-                    ..Finding::default()
-                },
-            ),
+            Err(Trouble::Inconclusive(why)) => (Verdict::Inconclusive, said(why)),
+            Err(Trouble::Skipped(why)) => (Verdict::Skipped, said(why)),
         };
         let mut result = self.blank(check, verdict);
         result.misconception = finding.misconception.map(String::from);
@@ -291,6 +286,13 @@ impl All<'_> {
             ),
             seconds: 0.0,
         }
+    }
+}
+
+fn said(why: String) -> Finding {
+    Finding {
+        message: why,
+        ..Finding::default()
     }
 }
 

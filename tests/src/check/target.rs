@@ -8,7 +8,7 @@ use std::process::Command;
 
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// Anybody's program. `{host}` and `{port}` are replaced; HOST and PORT are set.
+    /// Anybody's program. `{host}`, `{port}` and `{flags}` are replaced; HOST and PORT are set.
     Command(Vec<String>),
     /// A server that runs already.
     Address(SocketAddr),
@@ -19,7 +19,7 @@ pub enum Target {
 /// How to start a server.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct StartOptions<'a> {
-    /// Further arguments.
+    /// Flags of stage 5's server (rule S5.9). A command gets them where it says `{flags}`.
     pub arguments: &'a [&'a str],
     /// How many descriptors it may have (Unix).
     pub descriptors: Option<u32>,
@@ -30,6 +30,15 @@ pub struct StartOptions<'a> {
 impl Target {
     pub fn has_process(&self) -> bool {
         !matches!(self, Target::Address(_))
+    }
+
+    /// Whether a server can be told its limits.
+    pub fn takes_flags(&self) -> bool {
+        match self {
+            Target::Stage(_) => true,
+            Target::Command(words) => words.iter().any(|word| word.contains(FLAGS)),
+            Target::Address(_) => false,
+        }
     }
 
     /// Starts a server of its own, or gives the one that runs.
@@ -55,20 +64,21 @@ impl Target {
 
     /// The command that starts a server on `port`.
     pub fn server_command(&self, options: StartOptions, port: u16) -> anyhow::Result<Command> {
-        let mut words = match self {
+        let words = match self {
             Target::Stage(number) => {
                 let program = Stage::by_number(*number)?.program()?.display().to_string();
-                vec![
+                let mut words = vec![
                     program,
                     "server".to_string(),
                     "127.0.0.1".to_string(),
                     port.to_string(),
-                ]
+                ];
+                words.extend(options.arguments.iter().map(|word| word.to_string()));
+                words
             }
-            Target::Command(words) => filled_in(words, port),
+            Target::Command(words) => filled_in(words, port, options.arguments),
             Target::Address(_) => anyhow::bail!("there is no command, only an address"),
         };
-        words.extend(options.arguments.iter().map(|word| word.to_string()));
         let mut command = limited(&words, options.descriptors);
         command
             .env("HOST", "127.0.0.1")
@@ -85,7 +95,7 @@ impl Target {
                 Ok(command)
             }
             Target::Command(words) => {
-                let mut command = limited(&filled_in(words, port), None);
+                let mut command = limited(&filled_in(words, port, &[]), None);
                 command
                     .env("HOST", "127.0.0.1")
                     .env("PORT", port.to_string());
@@ -116,10 +126,21 @@ impl Target {
     }
 }
 
-fn filled_in(words: &[String], port: u16) -> Vec<String> {
+/// What is replaced by the flags of stage 5's server.
+const FLAGS: &str = "{flags}";
+
+fn filled_in(words: &[String], port: u16, flags: &[&str]) -> Vec<String> {
     let port = port.to_string();
-    let fill = |word: &String| word.replace("{host}", "127.0.0.1").replace("{port}", &port);
-    words.iter().map(fill).collect()
+    let mut filled = Vec::new();
+    for word in words {
+        if word == FLAGS {
+            filled.extend(flags.iter().map(|flag| flag.to_string()));
+            continue;
+        }
+        let word = word.replace("{host}", "127.0.0.1").replace("{port}", &port);
+        filled.push(word.replace(FLAGS, &flags.join(" "))); // within the words of a shell, say
+    }
+    filled
 }
 
 /// The command, on Unix by way of a shell that lowers the limit of descriptors first.
