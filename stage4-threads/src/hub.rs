@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
@@ -17,8 +18,13 @@ use crate::line::LineError;
 use crate::outbox::Put;
 use crate::room::{ClientId, Effect, Room};
 
+/// How often a reader lets others go first before it wakes the writers.
+const YIELDS_MAX: usize = 8;
+
 pub struct Hub {
     state: Mutex<State>,
+    /// Counts each time that a reader has put lines in: tells whether others did meanwhile.
+    turns: AtomicU64,
 }
 
 /// What all threads share.
@@ -33,6 +39,7 @@ impl Hub {
         let members = BTreeMap::new();
         Hub {
             state: Mutex::new(State { room, members }),
+            turns: AtomicU64::new(0),
         }
     }
 
@@ -51,6 +58,7 @@ impl Hub {
             state.carry_out(client, effects, &mut later);
         }
         drop(state); // only now: threads that are woken earlier would run into the lock
+        self.let_others_add_theirs();
         later.carry_out();
         !later.client_has_ended && !client.outbox.is_closed()
     }
@@ -65,6 +73,21 @@ impl Hub {
         later.carry_out();
     }
     // ANCHOR_END: obey
+
+    /// Lets readers that have lines too put them in before the writers are woken, for as long
+    /// as there are such readers: one wake-up and one write then serve the lines of all. It also
+    /// keeps a flood from filling the outbox of a client that does read: its writer comes first.
+    fn let_others_add_theirs(&self) {
+        let mut turns = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+        for _ in 0..YIELDS_MAX {
+            thread::yield_now();
+            let turns_now = self.turns.load(Ordering::Relaxed);
+            if turns_now == turns {
+                return;
+            }
+            turns = turns_now;
+        }
+    }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
@@ -126,11 +149,6 @@ impl Later {
     fn carry_out(&self) {
         for client in &self.to_wake {
             client.outbox.wake();
-        }
-        if self.to_wake.is_empty() {
-            // All writers have work already. Let them do it before this thread brings more, or a
-            // flood fills the outboxes of clients that do read.
-            thread::yield_now();
         }
         for client in &self.to_evict {
             client.evict();
