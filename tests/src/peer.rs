@@ -72,7 +72,8 @@ impl Peer {
         Ok(Peer::on(name, socket))
     }
 
-    fn on(name: &str, socket: TcpStream) -> Peer {
+    /// A peer on a socket that is connected already.
+    pub fn on(name: &str, socket: TcpStream) -> Peer {
         Peer {
             name: name.to_string(),
             socket,

@@ -6,7 +6,7 @@ use super::run::LAST_BREATH;
 use super::target::StartOptions;
 use super::{Person, Protocol, Target, difference};
 use crate::peer::Peer;
-use crate::process::Server;
+use crate::process::{Process, Server};
 use crate::resources::Usage;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
     }
 
     /// The server's process, for checks with `needs_process`.
-    pub fn process(&mut self) -> Outcome<&mut crate::process::Process> {
+    pub fn process(&mut self) -> Outcome<&mut Process> {
         let server = self.server()?;
         let process = server.process.as_mut();
         process.ok_or_else(|| Trouble::Inconclusive("there is no process to look at".to_string()))
@@ -111,6 +111,37 @@ impl<'a> Context<'a> {
     /// one that nobody else has.
     pub fn name(&self, name: &str) -> String {
         format!("{name}{}", self.suffix)
+    }
+
+    /// For exercises about clients: starts the client and is the server that it connects to.
+    /// Gives the server's end of the connection; the client is the process from here on.
+    pub fn serves_the_client(&mut self) -> Outcome<Person> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        self.step(format!("the client is started for a server on {address}"));
+        let command = self.target.client_command(address.port())?;
+        let process = Process::start("client", command)?;
+        self.server = Some(Server { address, process: Some(process) });
+        listener.set_nonblocking(true)?;
+        let deadline = Instant::now() + self.patience;
+        let socket = loop {
+            match listener.accept() {
+                Ok((socket, _)) => break socket,
+                Err(_) if self.process()?.is_running() && Instant::now() < deadline => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err(_) => return Err(wrong("the client does not connect").late()),
+            }
+        };
+        socket.set_nonblocking(false)?;
+        socket.set_nodelay(true)?;
+        Ok(Person {
+            name: "the server".to_string(),
+            peer: Peer::on("the server", socket),
+            protocol: self.protocol,
+            patience: self.patience,
+            log: self.log.clone(),
+        })
     }
 
     /// A connection, and not a byte read from it.

@@ -69,9 +69,10 @@ pub static CHECKS: &[Check] = &[
 ];
 
 impl Context<'_> {
-    fn user_types(&mut self, text: &str) -> Outcome {
+    /// Lines for the standard input of the process.
+    pub fn user_types(&mut self, text: &str) -> Outcome {
         self.step(format!(
-            "the server's user types `{}`",
+            "its user types `{}`",
             text.replace('\n', "\\n")
         ));
         self.process()?.type_bytes(format!("{text}\n").as_bytes());
