@@ -4,6 +4,7 @@
 //! through TCP. It links to none of them, so that what it can check of a stage it can check of
 //! anybody's program in any language.
 
+pub mod autograder;
 pub mod check;
 pub mod compare;
 pub mod conversation;

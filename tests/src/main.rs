@@ -13,6 +13,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Autograder(chat_lab::autograder::Arguments),
     Check(chat_lab::check::command::CheckArguments),
     Exercises(chat_lab::check::command::ExercisesArguments),
     Play(chat_lab::play::Arguments),
@@ -27,6 +28,7 @@ enum Command {
 fn main() -> ExitCode {
     chat_lab::process::live::end_with_us();
     let result: anyhow::Result<ExitCode> = match Cli::parse().command {
+        Command::Autograder(arguments) => chat_lab::autograder::run(&arguments),
         Command::Check(arguments) => chat_lab::check::command::check(&arguments),
         Command::Exercises(arguments) => chat_lab::check::command::exercises(&arguments),
         Command::Play(arguments) => chat_lab::play::run(&arguments),

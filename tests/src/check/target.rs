@@ -112,7 +112,12 @@ impl Target {
             Target::Address(address) => format!("--address {address}"),
             Target::Command(words) => {
                 let words = words.iter().map(String::as_str);
-                format!("-- {}", shlex::try_join(words).unwrap_or_default())
+                let line = shlex::try_join(words).unwrap_or_default();
+                // No shell touches these two, so they need no quotes.
+                let line = line
+                    .replace("'{host}'", "{host}")
+                    .replace("'{port}'", "{port}");
+                format!("-- {line}")
             }
         }
     }
