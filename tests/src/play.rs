@@ -40,8 +40,8 @@ A conversation is a text file such as
   cem to ann and bob: May I come too?
   bob leaves
 
-Exit status: 0 every stage did what its design promises, 1 one did not, 2 the file or the
-command line is wrong, 3 the lab itself failed.";
+Exit status: 0 every stage did what its design promises, 1 one did not,
+2 the file or the command line is wrong, 3 the lab itself failed.";
 
 /// Play one conversation on the five stages and show what each design can do.
 #[derive(Debug, clap::Args)]
