@@ -50,6 +50,22 @@ pub struct Step {
     pub at_once: bool,
 }
 
+impl Step {
+    pub fn is_said(&self) -> bool {
+        matches!(self.event, Event::Says { .. })
+    }
+
+    pub fn is_said_to_everyone(&self) -> bool {
+        matches!(
+            &self.event,
+            Event::Says {
+                to: To::Everyone,
+                ..
+            }
+        )
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     Says { to: To, text: String },
@@ -140,7 +156,7 @@ impl Reader {
     fn read_title(&mut self, mut line: Cursor) -> Result<(), Mistake> {
         line.skip_blanks();
         let title = line.rest_without_comment();
-        if title.is_empty() || self.title.is_some() {
+        if title.is_empty() || title.contains(char::is_control) || self.title.is_some() {
             return Err(line.expected("one title, on one line"));
         }
         self.title = Some(title.to_string());

@@ -345,7 +345,7 @@ impl Why {
             Why::OneConnection => "only the two ends of the connection hear each other",
             Why::Alone => "nobody else is there",
             Why::ServerGone => "who sat at the server has left, and the server with them",
-            Why::PublicOnly => "everyone hears every line: nothing can be said to some alone",
+            Why::PublicOnly => "everyone hears every line, so nothing can be private",
             Why::NotThere => "the server tells the speaker: no such user",
             Why::NotTold => "the design tells nobody who comes or goes",
         }

@@ -3,7 +3,7 @@
 
 use super::promise::{Outcome, Why};
 use super::{COLUMNS, Played};
-use crate::conversation::{Conversation, Event, Step, To, and_list};
+use crate::conversation::{Conversation, Step, and_list};
 use comfy_table::{
     Attribute, Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
     Width,
@@ -61,6 +61,10 @@ impl Look {
         if self.columns() < 96 { 1 } else { 2 }
     }
 
+    fn fill(self, text: &str) -> String {
+        textwrap::fill(text, usize::from(self.columns()))
+    }
+
     fn bold(self, text: &str) -> String {
         match self.colour {
             true => format!("\x1b[1m{text}\x1b[0m"),
@@ -71,29 +75,18 @@ impl Look {
 
 /// The whole comparison, from the title to what the designs did.
 pub fn comparison(conversation: &Conversation, played: &[Played], look: Look) -> String {
-    let title = look.bold(&conversation.title);
-    let mut text = format!("\n{title}: {}\n\n", cast(conversation));
-    let _ = writeln!(
-        text,
-        "{}\n",
-        lines_table(conversation, played, look).trim_fmt()
-    );
+    let title = format!("{}: {}", conversation.title, cast(conversation));
+    let mut text = format!("\n{}\n\n", look.bold(&look.fill(&title)));
+    let lines = lines_table(conversation, played, look).trim_fmt();
+    let _ = writeln!(text, "{lines}\n");
     for why in reasons(played) {
         let _ = writeln!(text, "  {:10} {}", format!("- {}", why.short()), why.long());
     }
     if let Some(note) = seats(conversation, played) {
-        let _ = writeln!(text, "\n{note}");
+        let _ = writeln!(text, "\n{}", look.fill(&note));
     }
-    let _ = writeln!(
-        text,
-        "\n{}",
-        designs_table(conversation, played, look).trim_fmt()
-    );
-    let _ = writeln!(
-        text,
-        "\n{}",
-        textwrap::fill(COLUMNS_EXPLAINED, usize::from(look.columns()))
-    );
+    let designs = designs_table(conversation, played, look).trim_fmt();
+    let _ = writeln!(text, "\n{designs}\n\n{}", look.fill(COLUMNS_EXPLAINED));
     text
 }
 
@@ -104,7 +97,9 @@ fn lines_table(conversation: &Conversation, played: &[Played], look: Look) -> Ta
     let names = ["who to whom: what".to_string()].into_iter();
     table.set_header(header(names.chain(played.iter().map(short_name))));
     for (index, step) in conversation.steps.iter().enumerate() {
-        let mut row = vec![Cell::new(step_text(step, first - look.gap()))];
+        let next = conversation.steps.get(index + 1);
+        let at_once = step.at_once || next.is_some_and(|next| next.at_once);
+        let mut row = vec![Cell::new(step_text(step, at_once, first - look.gap()))];
         row.extend(
             played
                 .iter()
@@ -126,9 +121,9 @@ fn header(names: impl Iterator<Item = String>) -> Vec<Cell> {
         .collect()
 }
 
-/// In lines of `width`. Steps of one `at once:` have a bar beside them.
-fn step_text(step: &Step, width: u16) -> String {
-    let (first, next) = match step.at_once {
+/// In lines of `width`. What is said at once has a bar beside it.
+fn step_text(step: &Step, at_once: bool, width: u16) -> String {
+    let (first, next) = match at_once {
         true => ("| ", "|   "),
         false => ("", "  "),
     };
@@ -160,13 +155,7 @@ fn outcome_cell(step: &Step, played: &Played, index: usize) -> Cell {
 /// Who heard it, who did not, why it could not be said: a few words, a line for each.
 fn outcome_text(step: &Step, outcome: &Outcome) -> String {
     let mut parts = Vec::new();
-    let to_everyone = matches!(
-        &step.event,
-        Event::Says {
-            to: To::Everyone,
-            ..
-        }
-    );
+    let to_everyone = step.is_said_to_everyone();
     match (&outcome.heard_by[..], to_everyone) {
         ([], _) => {}
         ([_, _, ..], true) if outcome.not_heard_by.is_empty() => parts.push("everyone".to_string()),
@@ -176,7 +165,7 @@ fn outcome_text(step: &Step, outcome: &Outcome) -> String {
         parts.push(format!("in {} lines", outcome.lines_typed));
     }
     match (&outcome.turn, outcome.why) {
-        (Some(next), _) => parts.push(format!("{next} is next")),
+        (Some(next), _) => parts.push(format!("next: {next}")),
         (None, Some(why)) if outcome.not_heard_by.is_empty() || why == Why::NotThere => {
             parts.push(format!("- {}", why.short()));
         }
@@ -263,10 +252,7 @@ fn said(conversation: &Conversation, played: &Played) -> String {
     let reached = said
         .iter()
         .filter(|outcome| !outcome.heard_by.is_empty() && outcome.not_heard_by.is_empty());
-    let all = conversation
-        .steps
-        .iter()
-        .filter(|step| matches!(step.event, Event::Says { .. }));
+    let all = conversation.steps.iter().filter(|step| step.is_said());
     format!("{} of {}", reached.count(), all.count())
 }
 
@@ -279,7 +265,7 @@ fn deliveries(conversation: &Conversation, played: &Played) -> usize {
 
 fn lines_said<'a>(conversation: &Conversation, played: &'a Played) -> Vec<&'a Outcome> {
     let both = conversation.steps.iter().zip(&played.outcomes);
-    both.filter(|(step, _)| matches!(step.event, Event::Says { .. }))
+    both.filter(|(step, _)| step.is_said())
         .map(|(_, outcome)| outcome)
         .collect()
 }
@@ -297,7 +283,7 @@ pub fn transcripts(conversation: &Conversation, played: &[Played], look: Look) -
                 .flat_map(|(_, lines)| lines);
             for (index, line) in lines.enumerate() {
                 let margin = if index == 0 { name } else { "" };
-                let _ = writeln!(text, "{margin:>20} | {line}");
+                let _ = writeln!(text, "{margin:>20} | {}", printable(line));
             }
         }
     }
@@ -316,12 +302,24 @@ pub fn differences(played: &[Played], look: Look) -> String {
         let _ = writeln!(text, "  line      {}", difference.line);
         let _ = writeln!(text, "  screen    {}", difference.who);
         let _ = writeln!(text, "  expected  {}", difference.expected);
-        let _ = writeln!(text, "  seen      {}", difference.seen);
+        let _ = writeln!(text, "  seen      {}", printable(&difference.seen));
         for line in difference.output.lines() {
-            let _ = writeln!(text, "  output    {line}");
+            let _ = writeln!(text, "  output    {}", printable(line));
         }
     }
     text
+}
+
+/// What a program printed, as something that a terminal cannot obey.
+fn printable(text: &str) -> String {
+    let replace = |c: char| {
+        if c.is_control() && c != '\t' {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(replace).collect()
 }
 
 /// `3 select`
@@ -368,5 +366,113 @@ fn cast(conversation: &Conversation) -> String {
             and_list(&conversation.people),
             and_list(&later)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::play::promise::Design;
+    use crate::stage::STAGES;
+
+    const FILES: [&str; 4] = [
+        include_str!("../../conversations/lunch.chat"),
+        include_str!("../../conversations/two-people.chat"),
+        include_str!("../../conversations/ten-clients.chat"),
+        include_str!("../../conversations/comings-and-goings.chat"),
+    ];
+
+    /// As if every stage had done what it promises.
+    fn played(conversation: &Conversation) -> Vec<Played> {
+        let all = STAGES.iter().map(|stage| {
+            let (mut design, arriving) = Design::new(stage.number, conversation);
+            design.clients = arriving.into();
+            let outcomes = conversation
+                .steps
+                .iter()
+                .map(|step| design.promise(step).outcome);
+            Played {
+                stage,
+                outcomes: outcomes.collect(),
+                threads: Some(21),
+                served: 10,
+                waiting: if stage.number < 3 { 10 } else { 0 },
+                difference: None,
+                transcripts: Vec::new(),
+            }
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for file in FILES {
+            let conversation = Conversation::parse(file).unwrap();
+            for columns in 72..=120 {
+                let look = Look {
+                    columns,
+                    colour: false,
+                };
+                let text = comparison(&conversation, &played(&conversation), look);
+                for line in text.lines() {
+                    let width = textwrap::core::display_width(line);
+                    assert!(
+                        width <= usize::from(columns),
+                        "{width} columns of {columns}: {line}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_colour_there_is_no_escape_and_with_colour_the_same_text() {
+        let conversation = Conversation::parse(FILES[0]).unwrap();
+        let text = |colour| {
+            comparison(
+                &conversation,
+                &played(&conversation),
+                Look {
+                    columns: 80,
+                    colour,
+                },
+            )
+        };
+        let (plain, coloured) = (text(false), text(true));
+        assert!(!plain.contains('\x1b') && coloured.contains('\x1b'));
+        let stripped = anstream::adapter::strip_str(&coloured).to_string();
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words(&stripped), words(&plain));
+    }
+
+    #[test]
+    fn a_difference_is_shown_in_its_row_and_below() {
+        let conversation = Conversation::parse(FILES[1]).unwrap();
+        let mut played = played(&conversation);
+        played[3].outcomes.truncate(2);
+        played[3].difference = Some(Box::new(crate::play::Difference {
+            step: Some(1),
+            line: conversation.steps[1].to_string(),
+            who: "Alice".to_string(),
+            expected: "`Bob: hii`".to_string(),
+            seen: "`Bob: \x1b[2Jhii`".to_string(),
+            output: "Alice stdout | Bob: \x1b[2Jhii\n".to_string(),
+        }));
+        let table = comparison(&conversation, &played, Look::plain());
+        let row = table
+            .lines()
+            .find(|line| line.starts_with("Bob to Alice: hii"))
+            .unwrap();
+        assert!(row.contains("DIFFERS"), "{table}");
+        let text = differences(&played, Look::plain());
+        assert!(
+            text.contains("4 threads did not") && text.contains("expected  `Bob: hii`"),
+            "{text}"
+        );
+        assert!(!text.contains('\x1b'), "{text:?}");
     }
 }
