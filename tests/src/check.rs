@@ -16,6 +16,7 @@ pub mod misconception;
 pub mod outcome;
 pub mod person;
 pub mod run;
+pub mod shrink;
 pub mod target;
 pub mod text;
 

@@ -7,6 +7,7 @@ mod duplex;
 mod faults;
 mod framing;
 mod limits;
+mod load;
 mod names;
 mod resources;
 mod roles;
@@ -30,6 +31,7 @@ static ALL: &[&[Check]] = &[
     roles::CHECKS,
     limits::CHECKS,
     faults::CHECKS,
+    load::CHECKS,
     slow::CHECKS,
     resources::CHECKS,
     client::CHECKS,

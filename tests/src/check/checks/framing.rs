@@ -11,8 +11,8 @@ use std::time::Instant;
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
 
-const JOINED: &str = "two-lines-in-one-segment-are-two-messages";
-const SPLIT: &str = "a-line-in-two-segments-is-one-message";
+pub const JOINED: &str = "two-lines-in-one-segment-are-two-messages";
+pub const SPLIT: &str = "a-line-in-two-segments-is-one-message";
 
 const fn check(
     name: &'static str,
