@@ -3,7 +3,7 @@
 //! whether it may: that is what a thread buys.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -90,25 +90,20 @@ fn serve(hub: &Hub, client: &Arc<Client>) {
 
 /// Returns when the client has ended its side, said `exit`, or is closed.
 fn read_lines(hub: &Hub, client: &Arc<Client>) -> io::Result<()> {
-    // `BufReader` does not touch its memory before bytes arrive: a silent client costs no page.
-    let mut input = BufReader::with_capacity(READ_BYTES_MAX, &client.socket);
     let mut decoder = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
     loop {
-        let chunk = match input.fill_buf() {
-            Ok([]) => return Ok(()),
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+        let chunk = client.read_chunk()?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
         let lines = match client.framing {
-            Framing::Lines => lines_of(&mut decoder, chunk),
-            Framing::Recv => message_of(chunk).into_iter().collect(),
+            Framing::Lines => lines_of(&mut decoder, &chunk),
+            Framing::Recv => message_of(&chunk).into_iter().collect(),
         };
-        let count = chunk.len();
-        input.consume(count);
         explain!(
-            "thread {:?} read {count} bytes: {} complete lines, and {} bytes of the next",
+            "thread {:?} read {} bytes: {} complete lines, and {} bytes of the next",
             this_thread(),
+            chunk.len(),
             lines.len(),
             decoder.bytes_left()
         );
@@ -118,6 +113,16 @@ fn read_lines(hub: &Hub, client: &Arc<Client>) -> io::Result<()> {
     }
 }
 // ANCHOR_END: serve
+
+/// A signal may interrupt a call that waits; then it is made again.
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
 
 fn lines_of(decoder: &mut LineDecoder, chunk: &[u8]) -> Vec<Result<String, LineError>> {
     decoder.push(chunk);
@@ -190,6 +195,18 @@ impl Client {
         self.outbox.wake();
     }
 
+    /// What the client says next; nothing at its end.
+    ///
+    /// Most clients are silent most of the time, and so there is no buffer while we wait: `peek`
+    /// waits for the first byte and leaves it where it is.
+    fn read_chunk(&self) -> io::Result<Vec<u8>> {
+        uninterrupted(|| self.socket.peek(&mut [0]))?;
+        let mut chunk = vec![0; READ_BYTES_MAX];
+        let count = uninterrupted(|| (&self.socket).read(&mut chunk))?;
+        chunk.truncate(count);
+        Ok(chunk)
+    }
+
     fn send(&self, batch: &[u8]) -> io::Result<()> {
         let mut socket = &self.socket;
         match self.framing {
@@ -235,10 +252,9 @@ impl Client {
             if self.socket.set_read_timeout(Some(rest)).is_err() {
                 return;
             }
-            match (&self.socket).read(&mut bytes) {
+            match uninterrupted(|| (&self.socket).read(&mut bytes)) {
                 Ok(0) => return,
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return, // the deadline, or a reset
             }
         }

@@ -9,9 +9,10 @@ use std::time::Instant;
 /// Bytes that may wait for one client, beside what the kernel's buffers hold (rule L13).
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes of memory that an outbox keeps while it is empty. More makes ten thousand silent
-/// clients expensive; none makes every first line an allocation.
-const OUTBOX_BYTES_KEPT: usize = 1024;
+/// Bytes of memory that an outbox keeps while it is empty. With more, ten thousand silent clients
+/// are expensive. With none, one thread takes memory and another gives it back for each line,
+/// which the allocator of the system answers with a hoard for each thread.
+const OUTBOX_BYTES_KEPT: usize = 640;
 
 #[derive(Debug)]
 pub struct Outbox {
@@ -72,6 +73,9 @@ impl Outbox {
             owed.closed = true;
             return Put::Overflow;
         }
+        if owed.lines.capacity() == 0 {
+            owed.lines.reserve(OUTBOX_BYTES_KEPT);
+        }
         owed.lines.extend_from_slice(line);
         // Of all who put lines in while the writer sleeps, the first one wakes it.
         match std::mem::take(&mut owed.writer_sleeps) {
@@ -93,8 +97,8 @@ impl Outbox {
         let mut owed = self.lock();
         owed.in_flight = 0; // what was taken before has been sent
         while owed.lines.is_empty() && !owed.closed {
-            *batch = Vec::new();
-            owed.lines.shrink_to(OUTBOX_BYTES_KEPT);
+            give_back(batch);
+            give_back(&mut owed.lines);
             owed.writer_sleeps = true;
             owed = self.bell.wait(owed).expect(NO_PANIC);
         }
@@ -134,6 +138,12 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Owed> {
         self.owed.lock().expect(NO_PANIC)
+    }
+}
+
+fn give_back(empty: &mut Vec<u8>) {
+    if empty.capacity() > OUTBOX_BYTES_KEPT {
+        *empty = Vec::new();
     }
 }
 
