@@ -75,16 +75,9 @@ impl Outbox {
         }
         state.dead = true;
         state.lines = Vec::new();
-        drop(state);
-        self.say_once("! you read too slowly\n");
+        // A line may be half written: a word of farewell would end up in the middle of it.
         let _ = self.stream.shutdown(Shutdown::Both); // wakes the reader and the writer
         false
-    }
-
-    /// If there is room for it: nobody waits for a client that does not read.
-    fn say_once(&self, line: &str) {
-        let _ = self.stream.set_nonblocking(true);
-        let _ = (&self.stream).write(line.as_bytes());
     }
 
     /// The writer's thread.

@@ -8,13 +8,18 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long a client that said `exit` may take to end its side (L11).
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(protocol: Protocol, host: &str, port: u16, defect: Defect) -> anyhow::Result<()> {
     let listener = crate::server::listen(host, port, defect)?;
     println!("listening on {}", listener.local_addr()?);
     std::io::stdout().flush()?;
     let user = (protocol == Protocol::Duplex).then(|| Arc::new(User::start()));
+    let mut writer: Option<JoinHandle<()>> = None;
     let mut kept = Vec::new();
     for stream in listener.incoming() {
         let stream = Arc::new(stream?);
@@ -25,17 +30,22 @@ pub fn run(protocol: Protocol, host: &str, port: u16, defect: Defect) -> anyhow:
             kept.push(stream); // accepted, and then forgotten
             continue;
         }
-        let writer = user.clone().map(|user| {
+        // The one before may have ended its half only. Now that somebody waits, it is over.
+        if let (Some(user), Some(writer)) = (&user, writer.take()) {
+            user.end_with_this_client();
+            let _ = writer.join();
+        }
+        writer = user.clone().map(|user| {
             let stream = Arc::clone(&stream);
             thread::spawn(move || user.write_to(&stream))
         });
         let lockstep = user.as_ref().filter(|_| defect.is("lockstep"));
-        print_all(&stream, address, defect, lockstep.map(Arc::as_ref));
-        if let Some(writer) = writer {
-            if let Some(user) = &user {
-                user.skip_to_next_client();
-            }
-            let _ = writer.join();
+        let exit = print_all(&stream, address, defect, lockstep.map(Arc::as_ref));
+        if exit {
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.set_read_timeout(Some(GOODBYE_PATIENCE));
+            let mut bytes = [0; 4096];
+            while matches!((&*stream).read(&mut bytes), Ok(1..)) {}
         }
         if defect.is("serves-only-one") || defect.is("leaks-descriptors") {
             kept.push(stream);
@@ -44,8 +54,13 @@ pub fn run(protocol: Protocol, host: &str, port: u16, defect: Defect) -> anyhow:
     Ok(())
 }
 
-/// Prints every line as `[IP]:PORT => TEXT`, to the end of the stream.
-fn print_all(stream: &TcpStream, address: SocketAddr, defect: Defect, lockstep: Option<&User>) {
+/// Prints every line as `[IP]:PORT => TEXT`, to the end of the stream. Whether it was `exit`.
+fn print_all(
+    stream: &TcpStream,
+    address: SocketAddr,
+    defect: Defect,
+    lockstep: Option<&User>,
+) -> bool {
     let mut lines = Lines::new(defect);
     let mut bytes = [0; 4096];
     let mut stream = stream;
@@ -54,7 +69,11 @@ fn print_all(stream: &TcpStream, address: SocketAddr, defect: Defect, lockstep: 
             user.wait_for_turn();
         }
         match stream.read(&mut bytes) {
-            Ok(count @ 1..) => print(address, lines.push(&bytes[..count])),
+            Ok(count @ 1..) => {
+                if print(address, lines.push(&bytes[..count])) {
+                    return true;
+                }
+            }
             _ => break,
         }
     }
@@ -62,16 +81,19 @@ fn print_all(stream: &TcpStream, address: SocketAddr, defect: Defect, lockstep: 
     while defect.is("spins-after-departure") {
         let _ = stream.read(&mut bytes);
     }
+    false
 }
 
-fn print(address: SocketAddr, lines: Vec<Line>) {
+fn print(address: SocketAddr, lines: Vec<Line>) -> bool {
     for line in lines {
         match line {
+            Ok(text) if text == "exit" => return true,
             Ok(text) => println!("[{}]:{} => {text}", address.ip(), address.port()),
             Err(error) => eprintln!("{address}: {error:?}"),
         }
     }
     let _ = std::io::stdout().flush();
+    false
 }
 
 /// What the server's user types goes to whoever is connected.
@@ -125,12 +147,15 @@ impl User {
                     let _ = stream.shutdown(Shutdown::Write);
                     self.ended.store(true, Ordering::SeqCst);
                 }
-                Event::ClientGone => return,
+                Event::ClientGone => {
+                    let _ = stream.shutdown(Shutdown::Write);
+                    return;
+                }
             }
         }
     }
 
-    fn skip_to_next_client(&self) {
+    fn end_with_this_client(&self) {
         let _ = self.events.send(Event::ClientGone);
     }
 

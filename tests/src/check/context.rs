@@ -121,7 +121,10 @@ impl<'a> Context<'a> {
         self.step(format!("the client is started for a server on {address}"));
         let command = self.target.client_command(address.port())?;
         let process = Process::start("client", command)?;
-        self.server = Some(Server { address, process: Some(process) });
+        self.server = Some(Server {
+            address,
+            process: Some(process),
+        });
         listener.set_nonblocking(true)?;
         let deadline = Instant::now() + self.patience;
         let socket = loop {

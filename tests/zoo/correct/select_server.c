@@ -93,7 +93,7 @@ static void send_bytes(struct client *c, const char *bytes, size_t count)
     if (c->fd < 0 || c->leaving)
         return;
     if (c->owed_bytes + count > OWED_BYTES_MAX) {
-        send(c->fd, "! you read too slowly\n", 22, MSG_NOSIGNAL | MSG_DONTWAIT);
+        /* A line may be half written: a word of farewell would end up in the middle of it. */
         close_client(c);
         return;
     }
@@ -351,7 +351,7 @@ int main(int argc, char **argv)
 {
     static struct pollfd fds[CLIENTS_MAX + 1];
     static struct client *who[CLIENTS_MAX + 1];
-    int listener, resting = 0;
+    int listener, resting = 0, said = 0;
     if (argc < 3) {
         fprintf(stderr, "usage: select_server HOST PORT\n");
         return 2;
@@ -380,10 +380,13 @@ int main(int argc, char **argv)
             if (who[i]->fd == fds[i].fd && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
                 readable(who[i]);
         }
-        resting = 0;
-        if (fds[0].revents && !accept_one(listener)) {
-            fprintf(stderr, "no descriptors left; waiting\n");
-            resting = 1;
+        if (resting) {
+            resting = 0;
+        } else if (fds[0].revents) {
+            resting = !accept_one(listener);
+            if (resting && !said)
+                fprintf(stderr, "no descriptors left; waiting\n");
+            said = resting;
         }
     }
 }

@@ -71,10 +71,7 @@ pub static CHECKS: &[Check] = &[
 impl Context<'_> {
     /// Lines for the standard input of the process.
     pub fn user_types(&mut self, text: &str) -> Outcome {
-        self.step(format!(
-            "its user types `{}`",
-            text.replace('\n', "\\n")
-        ));
+        self.step(format!("its user types `{}`", text.replace('\n', "\\n")));
         self.process()?.type_bytes(format!("{text}\n").as_bytes());
         Ok(())
     }

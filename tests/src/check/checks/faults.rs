@@ -313,8 +313,9 @@ fn rude_visitors(ctx: &mut Context) -> Outcome {
 fn message_to_the_dead(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     for round in 0..20 {
+        // A new name each time: a server may take a moment to learn of a reset, and that is allowed.
         let victim = ctx
-            .quietly(|ctx| ctx.joins("victim"))
+            .quietly(|ctx| ctx.joins(&format!("victim{round}")))
             .means("ghost-user", "a newcomer did not get in")?;
         let name = victim.name.clone();
         // Something is owed to it at the moment of its reset: it has not read what bob said.
