@@ -45,8 +45,8 @@ pub struct Connection {
 
 impl Connection {
     /// Serves the client to its end.
-    pub async fn run(mut self, limits: &Limits, seat: Seat) {
-        let end = self.talk(limits).await;
+    pub async fn run(mut self, limits: Rc<Limits>, seat: Seat) {
+        let end = self.talk(&limits).await;
         let reason = end.as_ref().err().map(plain_words);
         let ended = Event::Ended {
             client: self.client,
@@ -100,9 +100,10 @@ async fn read_lines(
         while let Some(line) = decoder.next_line() {
             let line = line.map(Cow::into_owned);
             wait_for_turn(&line, &mut allowance, reader, client).await?;
-            if hub.send(Event::Line { client, line }).await.is_err() {
+            let Ok(place) = hub.reserve().await else {
                 return Ok(()); // the server is shutting down
-            }
+            };
+            place.send(Event::Line { client, line });
             lines += 1;
         }
         let left = decoder.bytes_left();
@@ -132,7 +133,9 @@ async fn wait_for_turn(
         "{client}: its next line waits {} ms for its turn",
         wait.as_millis()
     );
-    sleep_unless_reset(wait, reader).await
+    // In a box, since a task is as large as the largest thing that it could ever wait for, and
+    // most clients never wait here.
+    Box::pin(sleep_unless_reset(wait, reader)).await
 }
 
 /// One read, as soon as there is something to read. 0 bytes are the client's end.
@@ -191,7 +194,10 @@ fn count_lines(bytes: &[u8]) -> usize {
 async fn remind_of_name(hub: &mpsc::Sender<Event>, client: ClientId, limits: &Limits) {
     if limits.seconds_to_register > 0 {
         sleep(Duration::from_secs(limits.seconds_to_register)).await;
-        let _ = hub.send(Event::NameIsDue { client }).await;
+        let _ = hub
+            .reserve()
+            .await
+            .map(|place| place.send(Event::NameIsDue { client }));
     }
     pending().await // never the reason why a conversation ends
 }

@@ -171,8 +171,7 @@ impl Server {
             hub: self.hub.clone(),
         };
         let limits = self.limits.clone();
-        self.clients
-            .spawn_local(async move { connection.run(&limits, seat).await });
+        self.clients.spawn_local(connection.run(limits, seat));
     }
 }
 
