@@ -54,6 +54,7 @@ pub enum Who {
     PasswordHolders,
 }
 
+// ANCHOR: entry
 pub struct Entry {
     pub name: &'static str,
     pub arguments: &'static str,
@@ -61,6 +62,7 @@ pub struct Entry {
     pub help: &'static str,
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 }
+// ANCHOR_END: entry
 
 use Who::{Everyone, Operators, PasswordHolders};
 

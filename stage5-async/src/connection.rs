@@ -67,6 +67,7 @@ impl Connection {
         }
     }
 
+    // ANCHOR: talk
     /// Both halves, until one of them ends: by the client's last line, or because the connection
     /// is broken. Or until the hub closes the client: a write that is stuck must not prevent it.
     async fn talk(&mut self, limits: &Limits) -> io::Result<()> {
@@ -80,8 +81,10 @@ impl Connection {
             () = remind_of_name(&self.hub, self.client, limits) => Ok(()),
         }
     }
+    // ANCHOR_END: talk
 }
 
+// ANCHOR: read_lines
 /// Takes line after line to the hub, until the client's last.
 ///
 /// While a line waits for its turn, nothing is read: the bytes pile up in the kernel, and when
@@ -108,12 +111,13 @@ async fn read_lines(
         }
         let left = decoder.bytes_left();
         explain!(
-            "{client}: {bytes} bytes made {lines} lines for the hub; {left} bytes wait for their end"
+            "task of {client}: {bytes} bytes made {lines} lines for the hub; {left} bytes wait for their end"
         );
     }
-    explain!("{client}: end of input");
+    explain!("task of {client}: end of input");
     Ok(())
 }
+// ANCHOR_END: read_lines
 
 /// Nobody but this client waits here.
 async fn wait_for_turn(
@@ -130,7 +134,7 @@ async fn wait_for_turn(
         return Ok(());
     }
     explain!(
-        "{client}: its next line waits {} ms for its turn",
+        "task of {client}: its next line waits {} ms for its turn",
         wait.as_millis()
     );
     // In a box, since a task is as large as the largest thing that it could ever wait for, and
@@ -164,6 +168,7 @@ async fn sleep_unless_reset(wait: Duration, reader: &ReadHalf<'_>) -> io::Result
     }
 }
 
+// ANCHOR: write_mail
 /// Writes what the hub puts into the outbox, all of it at once; until the hub closes the outbox.
 async fn write_mail(
     outbox: &Outbox,
@@ -174,7 +179,9 @@ async fn write_mail(
         let write = |owed: &[u8]| {
             let written = writer.try_write(owed)?;
             let (lines, bytes) = (count_lines(owed), owed.len());
-            explain!("{client}: owed {lines} lines; {written} of {bytes} bytes left in one write");
+            explain!(
+                "task of {client}: owed {lines} lines; {written} of {bytes} bytes left in one write"
+            );
             Ok(written)
         };
         match outbox.write_with(write) {
@@ -185,6 +192,7 @@ async fn write_mail(
     }
     Ok(())
 }
+// ANCHOR_END: write_mail
 
 fn count_lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()

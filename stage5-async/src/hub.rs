@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 /// How many events may wait for the hub; who has one more waits with it.
 pub const EVENTS_MAX: usize = 1024;
@@ -39,21 +40,43 @@ pub enum Event {
     ShutDown,
 }
 
+/// How many bytes the hub says in one turn before it lets the clients' tasks carry them away.
+const TURN_BYTES_MAX: usize = 64 * 1024;
+
 /// Runs until `ShutDown`, or until nobody is left who could write.
+// ANCHOR: run
 pub async fn run(mut events: mpsc::Receiver<Event>, limits: Limits, password: Option<String>) {
+    let turn_bytes_max = turn_bytes_max(limits.bytes_owed);
     let mut hub = Hub {
         rooms: Rooms::new(limits, password),
         outboxes: Vec::new(),
+        turn_bytes: 0,
     };
     let mut batch = Vec::new();
     while events.recv_many(&mut batch, EVENTS_MAX).await > 0 {
         explain!("hub: woke up; events in its mailbox: {}", batch.len());
+        hub.turn_bytes = 0;
         for event in batch.drain(..) {
             if matches!(event, Event::ShutDown) {
                 return hub.shut_down();
             }
             hub.handle(event);
+            if hub.turn_bytes >= turn_bytes_max {
+                explain!("hub: said {} bytes; others run first", hub.turn_bytes);
+                hub.turn_bytes = 0;
+                yield_now().await;
+            }
         }
+    }
+}
+// ANCHOR_END: run
+
+/// Without such a bound, a long turn could fill the outbox of a client whose task has had no
+/// chance to run, and the client would be blamed for it.
+fn turn_bytes_max(bytes_owed: usize) -> usize {
+    match bytes_owed {
+        0 => TURN_BYTES_MAX,
+        bound => TURN_BYTES_MAX.min(bound / 8),
     }
 }
 
@@ -61,6 +84,8 @@ struct Hub {
     rooms: Rooms,
     /// By `ClientId`.
     outboxes: Vec<Option<Rc<Outbox>>>,
+    /// Bytes of all lines of this turn: no outbox has got more.
+    turn_bytes: usize,
 }
 
 impl Hub {
@@ -93,6 +118,7 @@ impl Hub {
         self.carry_out(effects);
     }
 
+    // ANCHOR: carry_out
     /// The only place where a decision becomes something that a client sees. Whoever is closed
     /// here makes new effects (`* ann left`), hence a queue and no recursion.
     fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -101,6 +127,7 @@ impl Hub {
             match effect {
                 Effect::Send { to, line } => {
                     explain!("hub: {} bytes into the outboxes of {to}", line.len());
+                    self.turn_bytes += line.len();
                     to.for_each(|client| queue.extend(self.owe(client, &line)));
                 }
                 Effect::Close { client } => self.close(client),
@@ -121,6 +148,7 @@ impl Hub {
         self.close(client);
         self.rooms.leave(client, Some("read too slowly"))
     }
+    // ANCHOR_END: carry_out
 
     /// The client's task sees this, sends what is owed, and ends.
     fn close(&mut self, client: ClientId) {

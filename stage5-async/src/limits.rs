@@ -144,6 +144,7 @@ impl Allowance {
         }
     }
 
+    // ANCHOR: book
     /// Books one line, and says how long it has to wait from now.
     fn book(&mut self, now: Instant) -> Duration {
         let slot = self.next_slot.max(now);
@@ -152,6 +153,7 @@ impl Allowance {
         let ahead = slot - now;
         ahead.saturating_sub(early)
     }
+    // ANCHOR_END: book
 }
 
 #[cfg(test)]

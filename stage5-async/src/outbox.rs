@@ -55,6 +55,7 @@ impl Outbox {
         self.wake();
     }
 
+    // ANCHOR: wake
     /// Puts the client's task at the end of the runtime's queue, once: until it has run, further
     /// lines find nobody to wake, and leave with the first in one write.
     fn wake(&self) {
@@ -84,6 +85,7 @@ impl Outbox {
         self.waiting.set(Some(context.waker().clone()));
         Poll::Pending
     }
+    // ANCHOR_END: wake
 
     /// Offers all that is owed to `write`, and forgets as much as it took.
     pub fn write_with(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<()> {

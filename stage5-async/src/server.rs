@@ -35,6 +35,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Tasks that run before the runtime asks the kernel for news again.
 const EVENT_INTERVAL: u32 = 61;
 
+// ANCHOR: run
 pub fn run(host: &str, port: u16, options: Options) -> anyhow::Result<()> {
     let password = options.admin_password_file.map(read_password).transpose()?;
     // A runtime on this one thread: its tasks may share an `Rc`, and no lock is needed anywhere.
@@ -45,6 +46,7 @@ pub fn run(host: &str, port: u16, options: Options) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(serve(host, port, options.limits, password))
 }
+// ANCHOR_END: run
 
 fn read_password(file: PathBuf) -> anyhow::Result<String> {
     let name = file.display();
@@ -56,6 +58,7 @@ fn read_password(file: PathBuf) -> anyhow::Result<String> {
     }
 }
 
+// ANCHOR: serve
 async fn serve(
     host: &str,
     port: u16,
@@ -90,6 +93,7 @@ async fn serve(
     }
     Ok(())
 }
+// ANCHOR_END: serve
 
 async fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|error| {
