@@ -20,6 +20,10 @@ pub fn tests() -> Vec<Trial> {
                 .map(|check| rule(stage, exercise.clone(), check)),
         );
     }
+    let client = Exercise::by_name("client").expect("clients are an exercise as well");
+    for check in client.checks().expect("its checks exist") {
+        tests.extend((2..=5).map(|stage| rule(stage, client.clone(), check)));
+    }
     tests
 }
 
