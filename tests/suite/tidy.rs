@@ -140,6 +140,21 @@ fn the_readme_counts_lines_rightly() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `docs/src/play.txt` is compared with what the lab prints; the README shows the same.
+fn the_readme_shows_the_comparison() -> anyhow::Result<()> {
+    let readme = fs::read_to_string(workspace().join("README.md"))?;
+    let recorded = fs::read_to_string(workspace().join("docs/src/play.txt"))?;
+    let shown = format!(
+        "<!-- play -->\n```text\n{}\n```\n",
+        recorded.trim_matches('\n')
+    );
+    ensure!(
+        readme.contains(&shown),
+        "README.md does not show what docs/src/play.txt records"
+    );
+    Ok(())
+}
+
 /// Lines that are neither blank, nor comments, nor tests.
 fn lines_of_code(stage: &Stage) -> anyhow::Result<usize> {
     let mut count = 0;
