@@ -8,6 +8,7 @@ pub mod autograder;
 pub mod check;
 pub mod compare;
 pub mod conversation;
+pub mod exercise_pages;
 pub mod formats;
 pub mod grade;
 pub mod peer;

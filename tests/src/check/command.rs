@@ -6,7 +6,7 @@ use crate::formats::{Format, Setting};
 use crate::report::Report;
 use crate::submission::Submission;
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -33,6 +33,14 @@ pub struct CheckArguments {
     /// How the result is written on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Writes the same result into a file as well, as in junit=result.xml; may be given several times
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = format_and_file)]
+    pub save: Vec<(Format, PathBuf)>,
+}
+
+fn format_and_file(text: &str) -> Result<(Format, PathBuf), String> {
+    let (format, file) = text.split_once('=').ok_or("write FORMAT=FILE")?;
+    Ok((Format::from_str(format, false)?, PathBuf::from(file)))
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +121,7 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         eprintln!("lab: {error:#}");
         ExitCode::from(2)
     };
+    let home = std::env::current_dir().context("cannot see the current folder")?;
     let exercise = match Exercise::by_name(&arguments.exercise) {
         Ok(exercise) => exercise,
         Err(error) => return Ok(usage(error)),
@@ -131,6 +140,12 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     bar.finish();
     arguments.target.name_folder(&mut report, &target);
     let setting = Setting::current(&report.command);
+    for (format, file) in &arguments.save {
+        let text = format.render(&report, &setting)?;
+        let text = anstream::adapter::strip_str(&text).to_string();
+        std::fs::write(home.join(file), text)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     let text = arguments.format.render(&report, &setting)?;
     // A reader that has seen enough (`| head`) is no fault.
     let _ = anstream::stdout().write_all(text.as_bytes());
@@ -177,9 +192,16 @@ pub struct ExercisesArguments {
     /// The checks of each as well
     #[arg(long)]
     pub checks: bool,
+    /// Writes points and checks into the exercises' pages of the book
+    #[arg(long)]
+    pub write_pages: bool,
 }
 
 pub fn exercises(arguments: &ExercisesArguments) -> anyhow::Result<ExitCode> {
+    if arguments.write_pages {
+        crate::exercise_pages::write_all()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     print!("{}", text::exercises(&Exercise::all()?, arguments.checks)?);
     Ok(ExitCode::SUCCESS)
 }
