@@ -20,6 +20,8 @@ pub mod results;
 pub mod scenario;
 pub mod statistics;
 pub mod subject;
+#[cfg(target_os = "linux")]
+pub mod system_calls;
 pub mod terminal;
 
 use crate::process::live;

@@ -2,13 +2,13 @@
 //! readable in light, dark and print; a series also has a mark of its own, for those who print
 //! in grey or see colours differently.
 
-use super::figures::readable;
+use super::figures::{count, readable};
 use super::statistics::Spread;
 use std::fmt::Write;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 80.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 44.0;
@@ -20,18 +20,18 @@ const LABEL_HEIGHT: f64 = 15.0;
 pub struct Chart {
     /// One sentence for those who cannot see it.
     pub label: String,
-    pub x_name: String,
-    pub y_name: String,
     pub x: Axis,
+    /// Below the places of an `Axis::Names`, from left to right.
+    pub x_names: Vec<String>,
     pub series: Vec<Series>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
-    /// Numbers, a decade as long as the next.
+    /// Numbers of clients, a decade as long as the next.
     Log,
     /// One place for each name; a point's x is its place, from 0.
-    Names(Vec<String>),
+    Names,
 }
 
 #[derive(Debug)]
@@ -49,12 +49,12 @@ impl Chart {
         let low = points().map(|(_, y)| y.min).filter(|y| *y > 0.0);
         let high = points().map(|(_, y)| y.max).filter(|y| *y > 0.0);
         let y = Scale::decades(low, high, (HEIGHT - BOTTOM, TOP))?;
-        let x = match &self.x {
+        let x = match self.x {
             Axis::Log => {
                 let clients = || points().map(|(x, _)| *x);
                 Scale::decades(clients(), clients(), (LEFT, WIDTH - RIGHT))?
             }
-            Axis::Names(names) => Scale::places(names.len(), (LEFT, WIDTH - RIGHT)),
+            Axis::Names => Scale::places(self.x_names.len(), (LEFT, WIDTH - RIGHT)),
         };
         let mut svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
@@ -76,9 +76,13 @@ impl Chart {
             line(svg, "grid", (LEFT, at), (right, at));
             text(svg, "end", (LEFT - 8.0, at + 4.0), &readable(tick));
         }
-        let x_ticks: Vec<(f64, String)> = match &self.x {
-            Axis::Log => x.ticks().map(|tick| (tick, readable(tick))).collect(),
-            Axis::Names(names) => (0..).map(f64::from).zip(names.iter().cloned()).collect(),
+        let x_name = if self.x == Axis::Log { "clients" } else { "" };
+        let x_ticks: Vec<(f64, String)> = match self.x {
+            Axis::Log => x.ticks().map(|tick| (tick, count(tick as usize))).collect(),
+            Axis::Names => (0..)
+                .map(f64::from)
+                .zip(self.x_names.iter().cloned())
+                .collect(),
         };
         for (tick, name) in x_ticks {
             let at = x.place(tick);
@@ -86,13 +90,7 @@ impl Chart {
             text(svg, "middle", (at, bottom + 18.0), &name);
         }
         line(svg, "axis", (LEFT, bottom), (right, bottom));
-        text(
-            svg,
-            "middle",
-            ((LEFT + right) / 2.0, HEIGHT - 6.0),
-            &self.x_name,
-        );
-        text(svg, "start", (4.0, 11.0), &self.y_name);
+        text(svg, "middle", ((LEFT + right) / 2.0, HEIGHT - 6.0), x_name);
     }
 
     /// Each line's name at its end, moved apart where two would cover each other.
@@ -251,9 +249,8 @@ mod tests {
     fn chart(points: Vec<(f64, Spread)>) -> Chart {
         Chart {
             label: "a < b".to_string(),
-            x_name: "clients".to_string(),
-            y_name: "µs".to_string(),
             x: Axis::Log,
+            x_names: Vec::new(),
             series: vec![Series {
                 name: "stage3".to_string(),
                 style: 0,

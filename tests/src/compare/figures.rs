@@ -47,7 +47,7 @@ impl Figure {
             Figure::Max => "max, ms",
             Figure::Lateness => "generator late, p99 ms",
             Figure::Switches => "context switches each",
-            Figure::SystemCalls => "system calls each",
+            Figure::SystemCalls => "system calls each, said alone",
             Figure::SystemCallsInBursts => "system calls each, in bursts",
             Figure::Memory => "memory per client, KiB",
             Figure::Threads => "threads",
@@ -98,6 +98,11 @@ pub fn readable(value: f64) -> String {
         _ => return "0.000".to_string(),
     };
     format!("{value:.digits$}")
+}
+
+/// A number of things.
+pub fn count(value: usize) -> String {
+    thousands(value as i64)
 }
 
 fn thousands(value: i64) -> String {

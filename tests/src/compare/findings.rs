@@ -1,7 +1,7 @@
 //! What may be said about the results, in words. Nothing here is fixed text about who wins: each
 //! sentence is made from the figures, and each cause is named only where a figure shows it.
 
-use super::figures::{Figure, readable};
+use super::figures::{Figure, count, readable};
 use super::results::{Comparison, Results};
 use super::scenario::{Outcome, Scenario};
 use super::statistics::{Spread, ranked};
@@ -12,8 +12,8 @@ const CLIFF: f64 = 10.0;
 /// A figure explains a difference if it differs at least this many times.
 const TELLING: f64 = 3.0;
 
-/// The ranking by `figure` at the largest number of clients that two or more have mastered in
-/// more than one run, and what explains it.
+/// The ranking by `figure` at the largest number of clients that all, or at least two, have
+/// mastered, and what explains it.
 pub fn paragraph(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String {
     let Some((clients, entries)) = widest(comparison, scenario, figure) else {
         return "Too few runs succeeded to compare anything here.".to_string();
@@ -22,11 +22,13 @@ pub fn paragraph(comparison: &Comparison, scenario: Scenario, figure: Figure) ->
     let groups = ranked(&entries, high_is_good);
     let mut text = format!(
         "With {} clients, {}: {}.",
-        readable(clients as f64),
+        count(clients),
         figure.in_words(),
         listing(comparison, &groups)
     );
-    if groups.len() == 1 {
+    if entries.iter().any(|(_, spread)| spread.runs == 1) {
+        text.push_str(" This was measured only once, so nothing is ranked.");
+    } else if groups.len() == 1 {
         text.push_str(" The spreads overlap: no difference seen.");
     } else {
         text.push_str(&causes(comparison, scenario, clients, &groups));
@@ -39,17 +41,23 @@ pub fn paragraph(comparison: &Comparison, scenario: Scenario, figure: Figure) ->
 /// The contestants' figures, and with how many clients they were obtained.
 type Entries = (usize, Vec<(usize, Spread)>);
 
+/// With the most clients that all have mastered, in several runs if there are such.
 fn widest(comparison: &Comparison, scenario: Scenario, figure: Figure) -> Option<Entries> {
-    let sizes = comparison.sizes(scenario);
-    let entries = sizes.iter().rev().map(|clients| {
-        let mut entries = comparison.figures(scenario, *clients, figure);
-        entries.retain(|(_, spread)| spread.runs > 1);
-        (*clients, entries)
-    });
-    let two = comparison.contestants.len().min(2);
-    entries
-        .into_iter()
-        .find(|(_, entries)| entries.len() >= two)
+    let all = comparison.contestants.len();
+    let entries = |runs, contestants| {
+        let sizes = comparison.sizes(scenario).into_iter().rev();
+        let mut entries = sizes.map(move |clients| {
+            let mut entries = comparison.figures(scenario, clients, figure);
+            entries.retain(|(_, spread)| spread.runs >= runs);
+            (clients, entries)
+        });
+        entries.find(|(_, entries)| entries.len() >= contestants)
+    };
+    let two = all.min(2);
+    entries(2, all)
+        .or_else(|| entries(2, two))
+        .or_else(|| entries(1, all))
+        .or_else(|| entries(1, two))
 }
 
 fn listing(comparison: &Comparison, groups: &[Vec<(usize, Spread)>]) -> String {
@@ -89,7 +97,7 @@ fn causes(
         causes.push(format!(
             "it knows no line to everyone, so the speaker sends {} lines for one message, and \
              each has to be read, checked and routed",
-            readable(clients as f64 - 1.0)
+            count(clients - 1)
         ));
     }
     let telling = |figure, least: f64| {
@@ -190,6 +198,50 @@ pub fn is_bottleneck(generator_busy: f64, server_busy: f64) -> bool {
     generator_busy > 0.9 && server_busy < generator_busy
 }
 
+/// Which system calls a delivery takes, and what they tell of the design.
+pub fn calls(comparison: &Comparison) -> String {
+    let all = 0..comparison.contestants.len();
+    let sentences: Vec<String> = all
+        .filter_map(|contestant| {
+            let clients = *comparison.sizes(Scenario::Counted).first()?;
+            let results = comparison.find(contestant, Scenario::Counted, clients)?;
+            Some(calls_of(comparison.name(contestant), results.runs.first()?))
+        })
+        .collect();
+    sentences.join(" ")
+}
+
+fn calls_of(name: &str, run: &Outcome) -> String {
+    let shares = |figure| run.calls.get(&figure).map_or(&[][..], Vec::as_slice);
+    let alone = shares(Figure::SystemCalls);
+    let bursts = shares(Figure::SystemCallsInBursts);
+    let listed = |shares: &[(String, f64)]| {
+        let listed = shares.iter().filter(|(_, each)| *each >= 0.001);
+        let listed = listed.map(|(call, each)| format!("{call} {}", readable(*each)));
+        listed.collect::<Vec<_>>().join(", ")
+    };
+    let sum = |shares: &[(String, f64)], calls: &[&str]| {
+        let mine = shares
+            .iter()
+            .filter(|(call, _)| calls.contains(&call.as_str()));
+        mine.map(|(_, each)| each).sum::<f64>()
+    };
+    let mut text = format!(
+        "{name}: {} for a message that comes alone, {} for one that comes in a burst.",
+        listed(alone),
+        listed(bursts)
+    );
+    let sends = sum(bursts, &["send", "sendmsg", "write", "writev"]);
+    text.push_str(match sends {
+        0.5.. => " Each line of a burst is a write of its own: the dearest thing a server can do.",
+        _ => " What a burst brings for one client leaves in few writes.",
+    });
+    if sum(alone, &["futex"]) >= 0.5 {
+        text.push_str(" The futex calls are threads that wake each other, and fall asleep.");
+    }
+    text
+}
+
 /// What one client that never reads does to the others.
 pub fn stalled(comparison: &Comparison) -> String {
     let Some(&clients) = comparison.sizes(Scenario::OneStalls).first() else {
@@ -269,7 +321,7 @@ pub fn cliffs(comparison: &Comparison) -> Vec<String> {
             true => cliffs.push(format!(
                 "{}: no cliff up to {} clients.",
                 comparison.name(contestant),
-                readable(most_clients(comparison, contestant) as f64)
+                count(most_clients(comparison, contestant))
             )),
             false => cliffs.extend(found),
         }
@@ -290,7 +342,8 @@ fn most_clients(comparison: &Comparison, contestant: usize) -> usize {
 fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Option<String> {
     let name = comparison.name(contestant);
     let (figure, slower): (_, fn(f64, f64) -> f64) = match scenario {
-        Scenario::AllRead | Scenario::OneStalls => return None, // they have one size
+        // These have one size.
+        Scenario::AllRead | Scenario::OneStalls | Scenario::Counted => return None,
         Scenario::Idle => (Figure::Logins, |first, now| first / now),
         _ => (Figure::Cpu, |first, now| now / first),
     };
@@ -303,9 +356,9 @@ fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Opti
         if let Some(outcome) = results.runs.iter().find(|run| run.failure.is_some()) {
             return Some(format!(
                 "{name} fails with {} clients ({}; with {} it still worked): {}.",
-                readable(clients as f64),
+                count(clients),
                 scenario.name(),
-                readable(before as f64),
+                count(before),
                 culprit(outcome)
             ));
         }
@@ -314,7 +367,7 @@ fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Opti
             return Some(format!(
                 "{name} becomes {} times slower with {} clients ({}: {} was {}, is {}).",
                 readable(slower(best, now)),
-                readable(clients as f64),
+                count(clients),
                 scenario.name(),
                 figure.name(),
                 readable(best),

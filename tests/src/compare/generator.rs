@@ -173,10 +173,8 @@ impl Crowd {
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(bytes)?;
         }
-        let further = number / CLIENTS_PER_ADDRESS;
-        if further > 0 && self.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-            let source = u32::from(Ipv4Addr::LOCALHOST) + further as u32; // 127.0.0.2, ...
-            socket.bind(&SocketAddr::from((Ipv4Addr::from(source), 0)).into())?;
+        if let Some(source) = source_address(number, self.address.ip()) {
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
         match socket.connect(&self.address.into()) {
             Err(error) if !is_under_way(&error) => Err(error),
@@ -401,4 +399,31 @@ fn is_under_way(error: &std::io::Error) -> bool {
         return true;
     }
     error.kind() == ErrorKind::WouldBlock
+}
+
+/// From where a client connects, if not from where the kernel likes: 127.0.0.2, 127.0.0.3, ...
+/// when 127.0.0.1 has no ports left.
+fn source_address(number: usize, server: IpAddr) -> Option<Ipv4Addr> {
+    let further = (number / CLIENTS_PER_ADDRESS) as u32;
+    let local = server == IpAddr::V4(Ipv4Addr::LOCALHOST);
+    (local && further > 0).then(|| Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + further))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_20_000_clients_another_loopback_address_is_used() {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(source_address(19_999, local), None);
+        assert_eq!(
+            source_address(20_000, local),
+            Some(Ipv4Addr::new(127, 0, 0, 2))
+        );
+        assert_eq!(
+            source_address(45_000, local),
+            Some(Ipv4Addr::new(127, 0, 0, 3))
+        );
+    }
 }

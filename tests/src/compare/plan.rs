@@ -1,6 +1,6 @@
 //! Which runs are made, in which order, and how long they will take.
 
-use super::scenario::{STALLED_CLIENTS, Scenario, Times};
+use super::scenario::{COUNTED_CLIENTS, STALLED_CLIENTS, Scenario, Times};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -62,6 +62,7 @@ impl Plan {
         for clients in sizes.iter().filter(|size| **size >= IDLE_CLIENTS_MIN) {
             add(Scenario::Idle, *clients, false);
         }
+        add(Scenario::Counted, COUNTED_CLIENTS, true);
         if let Some(reach) = reach {
             add(Scenario::Idle, reach, true);
         }
@@ -98,6 +99,7 @@ impl Plan {
             Scenario::Steady => self.times.steady,
             Scenario::AllRead | Scenario::OneStalls => self.times.stalled,
             Scenario::Idle => self.times.idle,
+            Scenario::Counted => self.times.talk * 4,
         };
         measured + login + OVERHEAD
     }

@@ -1,12 +1,16 @@
 //! The report as one HTML page: charts, the table under each, and what may be said about it.
 
 use super::chart::{Axis, Chart, Series};
-use super::figures::{Figure, readable};
+use super::figures::{Figure, count, readable};
 use super::findings;
 use super::message::LONG_TEXT_BYTES;
 use super::predict::{self, Verdict};
 use super::results::{Comparison, Results};
-use super::scenario::{SPEAKERS_MAX, STALLED_RATE, STEADY_DELIVERIES, Scenario, WINDOW};
+use super::scenario::{
+    COUNTED_CLIENTS, SPEAKERS_MAX, STALLED_CLIENTS, STALLED_RATE, STEADY_DELIVERIES, Scenario,
+    WINDOW,
+};
+use super::statistics::Spread;
 use super::terminal::columns;
 use askama::Template;
 
@@ -34,6 +38,8 @@ struct Figured {
     caption: String,
     svg: Option<String>,
     paragraph: String,
+    /// A row for each place on the x axis, a column for each contestant.
+    rows: Vec<(String, Vec<String>)>,
 }
 
 struct Table {
@@ -143,67 +149,115 @@ fn line_for_each(comparison: &Comparison) -> String {
 }
 
 fn drawn(comparison: &Comparison, caption: &str, scenario: Scenario, figure: Figure) -> Figured {
+    let place = |clients: usize| Place {
+        x: clients as f64,
+        name: count(clients),
+        scenario,
+        clients,
+        figure,
+    };
+    let places = comparison.sizes(scenario).into_iter().map(place);
     let paragraph = findings::paragraph(comparison, scenario, figure);
+    figured(
+        comparison,
+        caption,
+        Axis::Log,
+        &places.collect::<Vec<_>>(),
+        paragraph,
+    )
+}
+
+fn stalled_chart(comparison: &Comparison) -> Figured {
+    let scenarios = [Scenario::AllRead, Scenario::OneStalls];
+    let places = (0..)
+        .map(f64::from)
+        .zip(["everybody reads", "one does not"])
+        .zip(scenarios);
+    let place = |((x, name), scenario): ((f64, &str), _)| Place {
+        x,
+        name: name.to_string(),
+        scenario,
+        clients: STALLED_CLIENTS,
+        figure: Figure::P99,
+    };
+    let caption = "Latency of the readers, p99, ms";
+    let places: Vec<Place> = places.map(place).collect();
+    figured(
+        comparison,
+        caption,
+        Axis::Names,
+        &places,
+        findings::stalled(comparison),
+    )
+}
+
+fn calls_chart(comparison: &Comparison) -> Figured {
+    let figures = [Figure::SystemCalls, Figure::SystemCallsInBursts];
+    let places = (0..)
+        .map(f64::from)
+        .zip(["said alone", "in bursts"])
+        .zip(figures);
+    let place = |((x, name), figure): ((f64, &str), _)| Place {
+        x,
+        name: name.to_string(),
+        scenario: Scenario::Counted,
+        clients: COUNTED_CLIENTS,
+        figure,
+    };
+    figured(
+        comparison,
+        "System calls per delivery",
+        Axis::Names,
+        &places.map(place).collect::<Vec<_>>(),
+        findings::calls(comparison),
+    )
+}
+
+/// A place on the x axis, its name, and the figure that stands there.
+struct Place {
+    x: f64,
+    name: String,
+    scenario: Scenario,
+    clients: usize,
+    figure: Figure,
+}
+
+fn figured(
+    comparison: &Comparison,
+    caption: &str,
+    x: Axis,
+    places: &[Place],
+    paragraph: String,
+) -> Figured {
+    let all = || 0..comparison.contestants.len();
+    let spread = |contestant: usize, place: &Place| {
+        comparison.spread(contestant, place.scenario, place.clients, place.figure)
+    };
     let points = |contestant| {
-        let sizes = comparison.sizes(scenario).into_iter();
-        let point = |clients| {
-            let spread = comparison.spread(contestant, scenario, clients, figure)?;
-            Some((clients as f64, spread))
-        };
-        sizes.filter_map(point).collect()
+        let point = |place: &Place| Some((place.x, spread(contestant, place)?));
+        places.iter().filter_map(point).collect()
+    };
+    let series = |contestant| Series {
+        name: comparison.name(contestant).to_string(),
+        style: contestant,
+        points: points(contestant),
     };
     let chart = Chart {
-        label: format!("{caption} against the number of clients. {paragraph}"),
-        x_name: "clients".to_string(),
-        y_name: caption.to_string(),
-        x: Axis::Log,
-        series: series(comparison, points),
+        label: format!("{caption}. {paragraph}"),
+        x,
+        x_names: places.iter().map(|place| place.name.clone()).collect(),
+        series: all().map(series).collect(),
+    };
+    let cell = |spread: Option<Spread>| spread.map_or("-".to_string(), |spread| spread.to_string());
+    let row = |place: &Place| {
+        let cells = all().map(|contestant| cell(spread(contestant, place)));
+        (place.name.clone(), cells.collect())
     };
     Figured {
         caption: caption.to_string(),
         svg: chart.svg(),
         paragraph,
-    }
-}
-
-fn series(
-    comparison: &Comparison,
-    points: impl Fn(usize) -> Vec<(f64, super::statistics::Spread)>,
-) -> Vec<Series> {
-    let all = 0..comparison.contestants.len();
-    let series = all.map(|contestant| Series {
-        name: comparison.name(contestant).to_string(),
-        style: contestant,
-        points: points(contestant),
-    });
-    series.collect()
-}
-
-fn stalled_chart(comparison: &Comparison) -> Figured {
-    let clients = comparison.sizes(Scenario::AllRead).first().copied();
-    let points = |contestant| {
-        let places = [(0.0, Scenario::AllRead), (1.0, Scenario::OneStalls)];
-        let point = |(place, scenario)| {
-            let spread = comparison.spread(contestant, scenario, clients?, Figure::P99)?;
-            Some((place, spread))
-        };
-        places.into_iter().filter_map(point).collect()
-    };
-    let paragraph = findings::stalled(comparison);
-    let chart = Chart {
-        label: format!("Latency p99 with and without a client that never reads. {paragraph}"),
-        x_name: String::new(),
-        y_name: "Latency of the readers, p99, ms".to_string(),
-        x: Axis::Names(vec![
-            "everybody reads".to_string(),
-            "one does not".to_string(),
-        ]),
-        series: series(comparison, points),
-    };
-    Figured {
-        caption: "Latency of the readers, p99, ms".to_string(),
-        svg: chart.svg(),
-        paragraph,
+        rows: places.iter().map(row).collect(),
     }
 }
 
@@ -229,7 +283,7 @@ fn row(comparison: &Comparison, results: &Results) -> Row {
         None => "not known".to_string(),
     };
     Row {
-        clients: readable(results.clients as f64),
+        clients: count(results.clients),
         server: comparison.name(results.contestant).to_string(),
         style: results.contestant,
         cells: columns(results.scenario).iter().map(cell).collect(),

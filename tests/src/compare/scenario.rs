@@ -10,6 +10,7 @@ use super::subject::{Contestant, Subject};
 use anyhow::{bail, ensure};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How many speak where "all" speak: more would only make the books longer than the measurement.
@@ -40,6 +41,13 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long we listen after the last delivery for what should not come.
 const LISTEN_ON: Duration = Duration::from_millis(30);
 
+/// Clients of the scenario that counts.
+pub const COUNTED_CLIENTS: usize = 50;
+
+/// In it, messages that are said alone, and bursts of `WINDOW` messages.
+const COUNTED_ALONE: usize = 100;
+const COUNTED_BURSTS: usize = 20;
+
 const MILLISECOND: u64 = 1_000_000; // ns
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +65,8 @@ pub enum Scenario {
     OneStalls,
     /// Clients that come, and then do nothing.
     Idle,
+    /// A fixed script, for counting system calls: nothing in it depends on the clock.
+    Counted,
 }
 
 /// What people ask for: `--only`.
@@ -72,11 +82,13 @@ pub enum Topic {
     Stalled,
     /// Clients that come, and then are silent
     Idle,
+    /// System calls for each delivery
+    Calls,
 }
 
 impl Scenario {
     /// In the order of the report.
-    pub const ALL: [Scenario; 7] = [
+    pub const ALL: [Scenario; 8] = [
         Scenario::OneSpeaks,
         Scenario::AllSpeak,
         Scenario::Pairs,
@@ -84,6 +96,7 @@ impl Scenario {
         Scenario::AllRead,
         Scenario::OneStalls,
         Scenario::Idle,
+        Scenario::Counted,
     ];
 
     pub fn topic(self) -> Topic {
@@ -93,6 +106,7 @@ impl Scenario {
             Scenario::Steady => Topic::Steady,
             Scenario::AllRead | Scenario::OneStalls => Topic::Stalled,
             Scenario::Idle => Topic::Idle,
+            Scenario::Counted => Topic::Calls,
         }
     }
 
@@ -105,6 +119,7 @@ impl Scenario {
             Scenario::AllRead => "stalled: everybody reads",
             Scenario::OneStalls => "stalled: one does not",
             Scenario::Idle => "arrivals and idle",
+            Scenario::Counted => "system calls",
         }
     }
 
@@ -113,6 +128,7 @@ impl Scenario {
         match self {
             // Among two people "everyone else" is the partner.
             Scenario::Pairs => dialect.has_direct_messages() || clients == 2,
+            Scenario::Counted => cfg!(target_os = "linux"),
             _ => true,
         }
     }
@@ -131,6 +147,9 @@ pub struct Times {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
     pub figures: Figures,
+    /// System calls for each delivery, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<Figure, Vec<(String, f64)>>,
     /// What became of the client that did not read.
     pub ending: Option<String>,
     /// Why the figures do not count.
@@ -219,6 +238,7 @@ impl<'a> Run<'a> {
                 result
             }
             Scenario::Idle => self.idle(times.idle, figures),
+            Scenario::Counted => self.count_calls(outcome),
         }
     }
 
@@ -440,6 +460,48 @@ impl<'a> Run<'a> {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn count_calls(&mut self, outcome: &mut Outcome) -> anyhow::Result<()> {
+        self.enter_and_be_heard(Entry::Room)?;
+        let counter = super::system_calls::Counter::attach(self.subject.id())?;
+        // What follows is the same for every server: so many lines, in so many segments.
+        let script = [
+            (Figure::SystemCalls, COUNTED_ALONE, 1),
+            (Figure::SystemCallsInBursts, COUNTED_BURSTS, WINDOW),
+        ];
+        for (figure, times, lines) in script {
+            let before = counter.counts();
+            for _ in 0..times {
+                self.say_and_wait(lines)?;
+            }
+            let calls = since(&before, &counter.counts());
+            let deliveries = (times * lines) as f64 * self.ledger.receivers() as f64;
+            let total: u64 = calls.values().sum();
+            outcome.figures.set(figure, total as f64 / deliveries);
+            outcome.calls.insert(figure, by_name(&calls, deliveries));
+        }
+        self.check()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn count_calls(&mut self, _: &mut Outcome) -> anyhow::Result<()> {
+        bail!("system calls can be counted on Linux only")
+    }
+
+    /// The first speaker says `lines` messages in one piece, and waits until all have heard them.
+    #[cfg(target_os = "linux")]
+    fn say_and_wait(&mut self, lines: usize) -> anyhow::Result<()> {
+        for _ in 0..lines {
+            self.say(0, self.crowd.now());
+        }
+        let mut watch = Watch::new();
+        while self.ledger.owed_now() > 0 {
+            self.pump(Duration::from_millis(100))?;
+            watch.look(&self.crowd, &self.ledger)?;
+        }
+        Ok(())
+    }
+
     /// Everybody comes; then nobody does anything.
     fn idle(&mut self, hold: Duration, figures: &mut Figures) -> anyhow::Result<()> {
         let before = usage(self.subject.id());
@@ -476,7 +538,7 @@ fn ledger(scenario: Scenario, clients: usize, seed: u64) -> Ledger {
     }
     fastrand::Rng::with_seed(seed).shuffle(&mut order);
     let (speakers, in_flight) = match scenario {
-        Scenario::OneSpeaks => (1, WINDOW),
+        Scenario::OneSpeaks | Scenario::Counted => (1, WINDOW),
         Scenario::AllSpeak => (SPEAKERS_MAX, 1),
         Scenario::Idle => (0, 1),
         _ => (SPEAKERS_MAX, STEADY_IN_FLIGHT / SPEAKERS_MAX),
@@ -490,6 +552,36 @@ fn window(scenario: Scenario) -> usize {
         Scenario::AllSpeak => 1,
         _ => WINDOW,
     }
+}
+
+#[cfg(target_os = "linux")]
+type Counts = super::system_calls::Counts;
+
+#[cfg(target_os = "linux")]
+fn since(before: &Counts, now: &Counts) -> Counts {
+    let more = |(call, count): (&i64, &u64)| {
+        (*call, count - before.get(call).copied().unwrap_or_default())
+    };
+    now.iter()
+        .map(more)
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+/// For each delivery, the most frequent first.
+#[cfg(target_os = "linux")]
+fn by_name(calls: &Counts, deliveries: f64) -> Vec<(String, f64)> {
+    let mut named: BTreeMap<&str, f64> = BTreeMap::new();
+    for (call, count) in calls {
+        let name = super::system_calls::name(*call).unwrap_or("others");
+        *named.entry(name).or_default() += *count as f64 / deliveries;
+    }
+    let mut named: Vec<_> = named
+        .into_iter()
+        .map(|(name, each)| (name.to_string(), each))
+        .collect();
+    named.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    named
 }
 
 /// Notices when nothing goes on any more.

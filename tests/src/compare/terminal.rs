@@ -1,6 +1,6 @@
 //! The report as tables for the terminal.
 
-use super::figures::Figure;
+use super::figures::{Figure, count};
 use super::results::{Comparison, Results};
 use super::scenario::Scenario;
 use comfy_table::{Table, presets};
@@ -24,6 +24,7 @@ pub fn columns(scenario: Scenario) -> &'static [Figure] {
             Figure::Cpu,
             Figure::Lateness,
         ],
+        Scenario::Counted => &[Figure::SystemCalls, Figure::SystemCallsInBursts],
         Scenario::Idle => &[
             Figure::Memory,
             Figure::Logins,
@@ -71,7 +72,7 @@ fn table(comparison: &Comparison, scenario: Scenario) -> Table {
 
 fn row(comparison: &Comparison, results: &Results) -> Vec<String> {
     let mut row = vec![
-        results.clients.to_string(),
+        count(results.clients),
         comparison.name(results.contestant).to_string(),
     ];
     if let Some(failure) = results.failure() {
