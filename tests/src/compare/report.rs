@@ -126,6 +126,12 @@ fn sections(comparison: &Comparison) -> Vec<Section> {
                 drawn("Logins per second", Scenario::Idle, Figure::Logins),
             ],
         ),
+        of(
+            "System calls",
+            format!("A fixed script, its calls counted one by one (never while time is measured): {COUNTED_CLIENTS} clients in one room, messages that come alone, and bursts of {WINDOW} in one segment."),
+            &[Scenario::Counted],
+            vec![calls_chart(comparison)],
+        ),
     ];
     sections
         .into_iter()
