@@ -74,6 +74,7 @@ impl Hub {
     }
     // ANCHOR_END: obey
 
+    // ANCHOR: gather
     /// Lets readers that have lines too put them in before the writers are woken, for as long
     /// as there are such readers: one wake-up and one write then serve the lines of all. It also
     /// keeps a flood from filling the outbox of a client that does read: its writer comes first.
@@ -88,6 +89,7 @@ impl Hub {
             turns = turns_now;
         }
     }
+    // ANCHOR_END: gather
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state

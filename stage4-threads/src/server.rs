@@ -41,7 +41,7 @@ pub fn run(host: &str, port: u16, framing: Framing) -> anyhow::Result<()> {
         if clients >= clients_max {
             client.refuse();
             shortage.tell(format_args!(
-                "no memory maps for more than {clients_max} clients"
+                "cannot serve more than {clients_max} clients; a higher vm.max_map_count allows more"
             ));
         } else if let Err(error) = connection::start(&hub, &client) {
             client.refuse();
