@@ -42,6 +42,20 @@ impl Clients {
         self.table.get_mut(client.0)?.as_mut()
     }
 
+    /// What it says is still obeyed.
+    pub fn is_talking(&self, client: ClientId) -> bool {
+        self.get(client)
+            .is_some_and(|connection| connection.phase == Phase::Talking)
+    }
+
+    pub fn is_finished(&self, client: ClientId) -> bool {
+        self.get(client).is_some_and(Connection::is_finished)
+    }
+
+    fn get(&self, client: ClientId) -> Option<&Connection> {
+        self.table.get(client.0)?.as_ref()
+    }
+
     pub fn count(&self) -> usize {
         self.table.len() - self.free.len()
     }

@@ -8,13 +8,13 @@ use crate::connection::{Chunk, Connection, Phase};
 use crate::console::{self, explain};
 use crate::door::Door;
 use crate::line::{self, CLIENT_LINE_BYTES_MAX, LineDecoder, LineError};
-use crate::outbox::Framing;
+use crate::outbox::{Framing, Outbox};
 use crate::users::{ClientId, Effect, Users};
 use anyhow::Context;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::borrow::Cow;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -125,11 +125,8 @@ impl Server {
         let mut connection = Connection::new(socket, peer);
         let token = Token(self.clients.next_id().0);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self
-            .poll
-            .registry()
-            .register(&mut connection.socket, token, interest)
-        {
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(&mut connection.socket, token, interest) {
             return console::warn(format_args!("cannot watch {peer}: {error}: closed"));
         }
         let client = self.clients.insert(connection);
@@ -138,8 +135,9 @@ impl Server {
             client.0,
             self.clients.count()
         );
+        let peer = peer.to_string();
         self.clients
-            .send(client, &["You are connected from: ", &peer.to_string()]);
+            .send(client, &["You are connected from: ", &peer]);
     }
 
     /// One read for each: first those who waited longest.
@@ -201,7 +199,7 @@ impl Server {
         while let Some(line) = decoder.next_line() {
             lines += 1;
             self.obey(from, line);
-            if !self.is_talking(from) {
+            if !self.clients.is_talking(from) {
                 return; // it said `exit`, or is owed too much: what follows is not obeyed
             }
         }
@@ -245,12 +243,6 @@ impl Server {
         name.map_or_else(|| format!("client {}", client.0), str::to_string)
     }
 
-    fn is_talking(&mut self, client: ClientId) -> bool {
-        self.clients
-            .get_mut(client)
-            .is_some_and(|connection| connection.phase == Phase::Talking)
-    }
-
     /// The client says no more, but it may still listen: it gets what it is owed (rule L10).
     fn end_of_stream(&mut self, client: ClientId) {
         let Some(connection) = self.clients.get_mut(client) else {
@@ -284,24 +276,31 @@ impl Server {
             0
         };
         if let Err(error) = connection.flush(self.framing) {
-            return self.close(client, &format!("cannot be written to: {error}"));
+            return self.give_up_writing(client, &error);
         }
         let left = connection.outbox.bytes_owed();
         if lines > 0 {
             let (lines, who) = (many(lines, "line"), self.who(client));
             explain!(
-                "{lines} ({owed} bytes) for {who} handed to the kernel, {left} bytes must wait"
+                "{lines} ({owed} bytes) for {who} given to the kernel, {left} bytes must wait"
             );
         }
         self.close_if_finished(client);
     }
 
+    /// Nobody takes what we send. What the client said before may still wait to be read: its
+    /// last lines count, and its end comes behind them.
+    fn give_up_writing(&mut self, client: ClientId, error: &io::Error) {
+        explain!("{} takes nothing any more: {error}", self.who(client));
+        if let Some(connection) = self.clients.get_mut(client) {
+            connection.outbox = Outbox::default();
+            connection.end_is_near = true;
+            self.clients.make_ready(client);
+        }
+    }
+
     fn close_if_finished(&mut self, client: ClientId) {
-        if self
-            .clients
-            .get_mut(client)
-            .is_some_and(|connection| connection.is_finished())
-        {
+        if self.clients.is_finished(client) {
             self.close(client, "has left");
         }
     }
