@@ -6,6 +6,7 @@ use chat_lab::conversation::Conversation;
 use chat_lab::play::{conversations, play, play_all, table};
 use chat_lab::stage::{self, STAGES};
 use libtest_mimic::Trial;
+use std::process::{Command, Output};
 
 pub fn tests() -> Vec<Trial> {
     let mut tests = Vec::new();
@@ -78,9 +79,18 @@ fn comparable(text: &str) -> String {
     }
 }
 
-fn lab(arguments: &[&str]) -> anyhow::Result<std::process::Output> {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
-    Ok(command.arg("play").args(arguments).output()?)
+/// `lab play`, with the programs that are built already: it need not ask Cargo.
+fn lab_play() -> anyhow::Result<Command> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.arg("play");
+    for stage in &STAGES {
+        command.env(format!("LAB_STAGE{}", stage.number), stage.program()?);
+    }
+    Ok(command)
+}
+
+fn lab(arguments: &[&str]) -> anyhow::Result<Output> {
+    Ok(lab_play()?.args(arguments).output()?)
 }
 
 fn mistake() -> anyhow::Result<()> {
@@ -122,11 +132,9 @@ fn no_file() -> anyhow::Result<()> {
 
 /// Stage 5 in the place of stage 4 speaks another protocol.
 fn difference() -> anyhow::Result<()> {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
+    let mut command = lab_play()?;
     command.env("LAB_STAGE4", STAGES[4].program()?);
-    let output = command
-        .args(["play", "two-people", "--stage", "4"])
-        .output()?;
+    let output = command.args(["two-people", "--stage", "4"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.code() == Some(1), "{}: {text}", output.status);
     for part in [
@@ -177,8 +185,8 @@ fn control_c() -> anyhow::Result<()> {
         &file,
         format!("people: ann, bob\n{}", "ann to bob: hi\n".repeat(100_000)),
     )?;
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
-    command.args(["play", "--stage", "4"]).arg(&file);
+    let mut command = lab_play()?;
+    command.args(["--stage", "4"]).arg(&file);
     let mut lab = Process::start("lab", command)?;
     let own = Pid::from_raw(lab.id() as i32);
     let children = until(|| Some(children(lab.id())).filter(|ids| ids.len() == 3))?; // a server, two clients
