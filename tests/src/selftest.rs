@@ -3,7 +3,7 @@
 
 use crate::check::Exercise;
 use crate::check::run::{self, Options};
-use crate::report::{Report, Verdict};
+use crate::report::{CheckResult, Report, Verdict};
 use crate::zoo::{self, Animal, Keeper};
 use anyhow::Context;
 use clap::Args;
@@ -151,29 +151,35 @@ pub fn inspect<'a>(
 
 impl Inspection<'_> {
     fn judge(&mut self, report: &Report) {
+        // What a report says first is what a student repairs first, so it must be the right name.
+        // Whatever else fails may be a consequence.
+        let mut first = true;
         for check in &report.checks {
-            let named = check.misconception.as_deref().unwrap_or("nothing");
-            let failed = check.verdict == Verdict::Failed;
-            let known = |list: &[String]| list.iter().any(|name| name == named);
-            let trouble = match check.verdict {
-                Verdict::Failed if self.animal.is_correct() => "false alarm",
-                Verdict::Failed if !known(&self.animal.names) && !known(&self.animal.also) => {
-                    "wrong name"
+            match check.verdict {
+                Verdict::Failed if self.animal.is_correct() => self.trouble("false alarm", check),
+                Verdict::Inconclusive if self.animal.is_correct() => {
+                    self.trouble("inconclusive", check);
                 }
-                Verdict::Inconclusive if self.animal.is_correct() => "inconclusive",
-                _ => {
-                    if failed {
-                        let checks = self.named.entry(named.to_string()).or_default();
-                        checks.insert(check.name.clone());
+                Verdict::Failed => {
+                    let named = check.misconception.as_deref().unwrap_or("nothing");
+                    if first && !self.animal.names.iter().any(|name| name == named) {
+                        self.trouble("wrong name first", check);
                     }
-                    continue;
+                    first = false;
+                    let checks = self.named.entry(named.to_string()).or_default();
+                    checks.insert(check.name.clone());
                 }
-            };
-            self.troubles.push(format!(
-                "{trouble}: {} named {named}: {}\n{}",
-                check.name, check.message, check.repeat
-            ));
+                _ => {}
+            }
         }
+    }
+
+    fn trouble(&mut self, what: &str, check: &CheckResult) {
+        let named = check.misconception.as_deref().unwrap_or("nothing");
+        self.troubles.push(format!(
+            "{what}: {} named {named}: {}\n{}",
+            check.name, check.message, check.repeat
+        ));
     }
 
     /// What should have been named and was not.
@@ -200,9 +206,11 @@ fn table(results: &[Inspection]) -> String {
             (None, true) => text += &format!("{BAD}✗ {name}{BAD:#}\n"),
             (None, false) => text += &format!("{GOOD}✓{GOOD:#} {name}\n"),
         }
+        let is_meant = |name: &String| result.animal.names.contains(name);
         for (misconception, checks) in &result.named {
             let checks = checks.iter().cloned().collect::<Vec<_>>().join(", ");
-            text += &format!("    {misconception} {FAINT}by {checks}{FAINT:#}\n");
+            let also = if is_meant(misconception) { "" } else { "and " };
+            text += &format!("    {also}{misconception} {FAINT}by {checks}{FAINT:#}\n");
         }
         for trouble in &result.troubles {
             text += &format!("    {BAD}{}{BAD:#}\n", trouble.replace('\n', "\n    "));
@@ -260,7 +268,7 @@ that are broken in exactly one way, and programs that are correct. `cargo lab se
 checks against all of them and fails
 
 - if a broken program survives: no check names its mistake,
-- if a check gives a mistake the wrong name,
+- if a report begins with the wrong name: what it says first is what a student repairs first,
 - if a correct program fails anything, in any of ten rounds with ten seeds.
 
 `cargo test` runs the short form: each broken program against the checks of this table alone, each

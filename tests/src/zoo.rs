@@ -25,9 +25,6 @@ pub struct Animal {
     /// The misconceptions that must be named. None: it is correct.
     #[serde(default)]
     pub names: Vec<String>,
-    /// Those that may be named as well.
-    #[serde(default)]
-    pub also: Vec<String>,
     /// The checks that name it.
     #[serde(default)]
     pub killers: Vec<String>,

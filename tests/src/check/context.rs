@@ -188,10 +188,20 @@ impl<'a> Context<'a> {
     pub fn greets(&self, person: &mut Person) -> Outcome {
         match person.next() {
             Heard::Line(line) if self.protocol.is_greeting(&line) => Ok(()),
-            Heard::Line(line) => Err(wrong(format!("{} was not greeted", person.name)).got(line)),
-            other => Err(wrong(format!("{} was not greeted", person.name))
-                .got(format!("{other:?}"))
-                .late()),
+            Heard::Line(line) => Err(wrong(format!("{} was not greeted", person.name))
+                .expected(self.protocol.greeting())
+                .got(line)),
+            other => {
+                let mut expected = self.protocol.greeting().to_string();
+                if let Heard::Nothing(partial) = &other
+                    && let Ok(text) = std::str::from_utf8(partial)
+                    && self.protocol.is_greeting(text)
+                {
+                    expected = format!("{text}\n"); // with the address that it has said
+                }
+                let missing = person.missing(&expected, other);
+                Err(missing).because("a newcomer must be greeted")
+            }
         }
     }
 

@@ -47,6 +47,15 @@ impl Protocol {
         }
     }
 
+    /// What a client receives first, for people.
+    pub fn greeting(self) -> &'static str {
+        match self {
+            Simplex | Duplex => "",
+            Select => "You are connected from: IP:PORT\n",
+            Threads | Rooms => "NICK\n",
+        }
+    }
+
     /// The line that asks for a name.
     pub fn registration(self, name: &str) -> String {
         match self {

@@ -184,7 +184,7 @@ impl Person {
     }
 
     /// What it means that `expected` did not come.
-    fn missing(&self, expected: &str, instead: Heard) -> Trouble {
+    pub fn missing(&self, expected: &str, instead: Heard) -> Trouble {
         let shown = difference::visible(expected.as_bytes());
         match instead {
             Heard::Nothing(partial) if partial.is_empty() => late(Finding {

@@ -44,5 +44,10 @@ fn one_line(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.joins("alice")?;
     alice.says(&bob.name, "hello")?;
     bob.hears(&alice.name, "hello")
+        .means_if_got(
+            "hello\\n\n^",
+            "anonymous-delivery",
+            "the message came without the name of its sender",
+        )
         .because("the simplest message did not arrive")
 }
