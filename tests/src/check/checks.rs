@@ -1,20 +1,26 @@
 //! Every check there is. Causes stand before what they explain: a report shows the first one
 //! that failed first.
 
+mod access;
+mod admin;
 mod basics;
 mod client;
+mod commands;
 mod duplex;
 mod faults;
 mod framing;
 mod limits;
 mod load;
 mod names;
+mod pace;
 mod resources;
 mod roles;
 mod rooms;
 mod select;
+mod shutdown;
 mod simplex;
 mod slow;
+mod talk;
 mod threads;
 
 use super::Check;
@@ -28,8 +34,13 @@ static ALL: &[&[Check]] = &[
     select::CHECKS,
     threads::CHECKS,
     rooms::CHECKS,
+    commands::CHECKS,
     roles::CHECKS,
+    access::CHECKS,
+    admin::CHECKS,
     limits::CHECKS,
+    pace::CHECKS,
+    shutdown::CHECKS,
     faults::CHECKS,
     load::CHECKS,
     slow::CHECKS,

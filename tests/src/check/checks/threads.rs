@@ -14,6 +14,9 @@ const MANY: usize = 400;
 /// Bytes of the longest line that a server may send, its LF included (rule L3).
 const SERVER_LINE_BYTES_MAX: usize = 8192;
 
+/// S5.1: what S4.1 and S4.2 say holds there as well.
+const WITH_NICK: &[Protocol] = &[Protocol::Threads, Protocol::Rooms];
+
 const fn check(
     name: &'static str,
     rule: &'static str,
@@ -46,18 +49,24 @@ const fn console(
 }
 
 pub static CHECKS: &[Check] = &[
-    console(
-        "the-console-says-who-connected",
-        "S4.1",
-        &[],
-        console_connected,
-    ),
-    check(
-        "a-refused-name-is-asked-for-again",
-        "S4.2",
-        &[],
-        asked_again,
-    ),
+    Check {
+        protocols: WITH_NICK,
+        ..console(
+            "the-console-says-who-connected",
+            "S4.1",
+            &[],
+            console_connected,
+        )
+    },
+    Check {
+        protocols: WITH_NICK,
+        ..check(
+            "a-refused-name-is-asked-for-again",
+            "S4.2",
+            &[],
+            asked_again,
+        )
+    },
     check(
         "who-has-no-name-hears-nothing",
         "S4.2",
