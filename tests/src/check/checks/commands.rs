@@ -272,14 +272,13 @@ fn unknown(ctx: &mut Context) -> Outcome {
         ("/jion", "join"),
         ("/leav", "leave"),
         ("/toppic", "topic"),
-        ("/kickk", "kick"),
-        ("/Quitt", "quit"),
+        ("/kik", "kick"),
+        ("/Qiut", "quit"),
     ] {
         let error = ctx
             .may_not(&mut alice, &format!("{typed} sesame-7 open"))
             .means("silent-error", "an unknown command must be answered")?;
-        let rest = error.replace(typed, "").to_ascii_lowercase();
-        if !rest.contains(nearest) || error.contains("sesame-7") {
+        if !error.contains(nearest) || error.contains("sesame-7") {
             return Err(wrong(
                 "the answer names the nearest command, and repeats only the first word",
             )

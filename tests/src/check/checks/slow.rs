@@ -10,7 +10,7 @@ use crate::resources::socket_buffers_bytes_max;
 use std::time::{Duration, Instant};
 
 /// Bytes of the receive buffer of one who does not read: the kernel helps it for a moment only.
-const SMALL_BUFFER: usize = 4096;
+pub(super) const SMALL_BUFFER: usize = 4096;
 
 /// Bytes of the text of a flood's line.
 const FLOOD_TEXT_BYTES: usize = 1900;
@@ -316,7 +316,7 @@ fn memory_is_bounded(ctx: &mut Context) -> Outcome {
 }
 
 /// From now on the kernel may help as much as it likes.
-fn begins_to_read(person: &Person) {
+pub(super) fn begins_to_read(person: &Person) {
     person.log.add(format!("{} begins to read", person.name));
     let socket = socket2::SockRef::from(&person.peer.socket);
     let _ = socket.set_recv_buffer_size(1 << 20); // only faster, if it works
