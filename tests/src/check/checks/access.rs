@@ -208,7 +208,7 @@ fn ban_of_address(ctx: &mut Context) -> Outcome {
         ctx.hears_of(&mut alice, banned)?
             .never_say("who is left?")
             .means(
-                "ban-evaded",
+                "kicked-still-hears",
                 "a ban of an address removes the members from there",
             )?;
         out(ctx, banned, &den, "the address is banned")?;

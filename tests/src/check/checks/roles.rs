@@ -149,6 +149,7 @@ fn op_and_deop(ctx: &mut Context) -> Outcome {
     ctx.may(&mut bob, &give_up)?;
     ctx.must_not_be_operator(&mut bob, "who gives the right up has it no more")?;
     ctx.must_be_operator(&mut alice, "the other member who is there longest follows")
+        .means("room-outlives-itself", "the room has no operator")
 }
 
 fn alone(ctx: &mut Context) -> Outcome {

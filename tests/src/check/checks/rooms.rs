@@ -10,6 +10,8 @@ use std::time::Instant;
 
 const LEAKS: &[&str] = &["leaks-across-rooms"];
 
+const MEMBERS_ALONE: &str = "a-room-is-heard-by-its-members-alone";
+
 pub static CHECKS: &[Check] = &[
     Check {
         after: &[ONE_LINE],
@@ -29,14 +31,8 @@ pub static CHECKS: &[Check] = &[
             speaking,
         )
     },
-    check("a-newcomer-enters-the-lobby", "S5.1", &[], newcomer),
     check("who-has-no-name-hears-no-room", "S4.2", LEAKS, nameless),
-    check(
-        "a-room-is-heard-by-its-members-alone",
-        "S5.2",
-        LEAKS,
-        members_alone,
-    ),
+    check(MEMBERS_ALONE, "S5.2", LEAKS, members_alone),
     check("two-slashes-say-one", "S5.2", &[], two_slashes),
     check(
         "a-line-with-a-hash-or-half-an-address-is-refused",
@@ -44,7 +40,14 @@ pub static CHECKS: &[Check] = &[
         &["silent-error", "control-words-in-band"],
         neither_words_nor_command,
     ),
-    check("a-room-is-told-who-comes", "S5.3", &[], told_who_comes),
+    Check {
+        after: &[PRIVATE, SPEAKING, MEMBERS_ALONE],
+        ..check("a-newcomer-enters-the-lobby", "S5.1", &[], newcomer)
+    },
+    Check {
+        after: &[PRIVATE, SPEAKING, MEMBERS_ALONE],
+        ..check("a-room-is-told-who-comes", "S5.3", &[], told_who_comes)
+    },
     check(
         "a-room-is-told-once-of-every-way-of-leaving",
         "S5.3",
@@ -85,7 +88,12 @@ fn private(ctx: &mut Context) -> Outcome {
         format!("@{}:for you: alone", bob.name),
     ] {
         alice.line(&line)?;
-        bob.hears_line(&format!("[private] {}: for you: alone", alice.name))?;
+        bob.hears_line(&format!("[private] {}: for you: alone", alice.name))
+            .means_if_got(
+                "[#",
+                "leaks-across-rooms",
+                "a private message reached a room",
+            )?;
     }
     let own = format!("/msg {} a note", alice.name);
     alice.line(&own)?;
