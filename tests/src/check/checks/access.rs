@@ -123,7 +123,7 @@ fn racing_kick(ctx: &mut Context) -> Outcome {
             |line: &str| is_of(line, &den) && line.contains(&format!("* {name} was kicked"));
         ctx.catches_up(&mut alice)?; // the kick is obeyed
         ctx.catches_up(&mut bob)?
-            .after(&is_kick, |line| is_of(line, &den))
+            .after(is_kick, |line| is_of(line, &den))
             .means(
                 "kicked-still-hears",
                 "something of the room was delivered after the kick",
@@ -134,7 +134,7 @@ fn racing_kick(ctx: &mut Context) -> Outcome {
         )?;
         let said = format!("{name}: ");
         ctx.hears_of(&mut bob, &mut carol)?
-            .after(&is_kick, |line| is_of(line, &den) && line.contains(&said))
+            .after(is_kick, |line| is_of(line, &den) && line.contains(&said))
             .means("kicked-still-hears", "who was kicked was heard in the room")?;
         ctx.catches_up(&mut alice)?;
         ctx.may(&mut bob, &format!("/join {den}"))?;

@@ -163,7 +163,10 @@ fn alone(ctx: &mut Context) -> Outcome {
     ctx.must_not_be_operator(&mut bob, "who enters later is no operator")
 }
 
-const WAYS: &[(&str, fn(&mut Context, Person) -> Outcome<Option<Person>>)] = &[
+/// Gives back who is still connected.
+type Leave = fn(&mut Context, Person) -> Outcome<Option<Person>>;
+
+const WAYS: &[(&str, Leave)] = &[
     ("/leave", |ctx, mut person| {
         ctx.may(&mut person, "/leave")?;
         Ok(Some(person))
