@@ -123,6 +123,7 @@ struct Server {
 }
 
 impl Server {
+    // ANCHOR: accept
     async fn accept_clients(&mut self, listener: &TcpListener) {
         let mut pause = Pause::new();
         loop {
@@ -138,6 +139,7 @@ impl Server {
             }
         }
     }
+    // ANCHOR_END: accept
 
     async fn welcome(&mut self, socket: TcpStream, address: SocketAddr) {
         let _ = socket.set_nodelay(true); // we batch ourselves: Nagle's waiting would only delay
