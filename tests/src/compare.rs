@@ -1,9 +1,10 @@
 //! `lab compare`: the designs under load, side by side.
 //!
-//! Reading order: `scenario` (what is done), `generator` (the clients), `ledger` (the check of
+//! Reading order: `scenario` (what is done), `run` (how), `generator` (the clients), `ledger` (the check of
 //! every delivery), `measure` (the cost), `plan` (in which order), `findings` (what may be said).
 
 pub mod chart;
+pub mod counted;
 pub mod dialect;
 pub mod figures;
 pub mod findings;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod predict;
 pub mod report;
 pub mod results;
+pub mod run;
 pub mod scenario;
 pub mod statistics;
 pub mod subject;
@@ -135,7 +137,8 @@ fn make_plan(arguments: &Arguments, descriptors: Option<u64>) -> anyhow::Result<
 fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
     for number in &arguments.stages {
-        contestants.push(Contestant::stage(Stage::by_number(*number)?)?);
+        let stage = Stage::by_number(*number)?;
+        contestants.push(Contestant::stage(stage, &stage.release_program()?)?);
     }
     for text in &arguments.also {
         contestants.push(Contestant::also(text)?);
@@ -182,7 +185,7 @@ fn compare(comparison: &mut Comparison, contestants: &[Contestant]) {
                 if !scenario.fits(contestants[contestant].dialect, clients) {
                     continue;
                 }
-                let outcome = scenario::run(
+                let outcome = run::run(
                     scenario,
                     clients,
                     &contestants[contestant],

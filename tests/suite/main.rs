@@ -4,6 +4,8 @@
 
 mod book;
 mod clients;
+#[cfg(target_os = "linux")]
+mod cost;
 mod documents;
 mod play;
 mod rules;
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
     let tests = [
         book::tests(),
         clients::tests(),
+        #[cfg(target_os = "linux")]
+        cost::tests(),
         documents::tests(),
         play::tests(),
         rules::tests(),

@@ -392,6 +392,7 @@ fn culprit(outcome: &Outcome) -> String {
             "threads: the system starts no more",
         ),
         ("os error 11", "threads: the system starts no more"),
+        ("memory maps", "memory maps: each thread's stack takes two"),
         ("cannot allocate memory", "memory"),
         ("read too slowly", "the bound of what it owes a client"),
     ];

@@ -7,6 +7,7 @@ use crate::stage::Stage;
 use anyhow::{Context, bail, ensure};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
@@ -30,14 +31,14 @@ pub struct Contestant {
 }
 
 impl Contestant {
-    pub fn stage(stage: &Stage) -> anyhow::Result<Contestant> {
+    pub fn stage(stage: &Stage, program: &Path) -> anyhow::Result<Contestant> {
         let Some(dialect) = Dialect::of_stage(stage.number) else {
             bail!(
                 "stage {} serves one connection at a time: only 3, 4 and 5 can be compared",
                 stage.number
             );
         };
-        let program = stage.release_program()?.display().to_string();
+        let program = program.display().to_string();
         let mut command = vec![program, "server".into(), "127.0.0.1".into(), "0".into()];
         if stage.number == 5 {
             // The speed limits protect a public server. Here the only speaker is us.
@@ -80,6 +81,11 @@ impl Contestant {
         };
         contestant.dialect = contestant.start()?.dialect_spoken()?;
         Ok(contestant)
+    }
+
+    /// Has another program, such as `env`, start the server in its own place.
+    pub fn run_through<'a>(&mut self, words: impl Iterator<Item = &'a String>) {
+        self.command.splice(0..0, words.cloned());
     }
 
     pub fn command_line(&self) -> String {
@@ -171,13 +177,20 @@ impl Subject {
         self.child.id()
     }
 
-    /// The end of what it printed.
+    /// The first line of its output that speaks of trouble, and the last `lines_max` lines.
     pub fn last_words(&self, lines_max: usize) -> String {
+        const TROUBLE: [&str; 5] = ["cannot", "too many", "no memory", "os error", "panicked"];
         let text = std::fs::read(self.output.path()).unwrap_or_default();
-        let text = &text[text.len().saturating_sub(16 * 1024)..];
-        let text = String::from_utf8_lossy(text);
+        let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(lines_max)..].join("\n")
+        let last = &lines[lines.len().saturating_sub(lines_max)..];
+        let is_trouble = |line: &&&str| TROUBLE.iter().any(|word| line.contains(word));
+        let trouble = lines
+            .iter()
+            .find(is_trouble)
+            .filter(|line| !last.contains(line));
+        let words: Vec<&str> = trouble.into_iter().chain(last).copied().collect();
+        words.join("\n")
     }
 
     /// Talks to the server as a first client would.
