@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     live::report_when_interrupted();
     compare(&mut comparison, &contestants);
-    print!("{}", terminal::tables(&comparison));
+    print!("{}", terminal::report(&comparison));
     write_files(arguments, &comparison)?;
     Ok(match comparison.interrupted {
         true => ExitCode::from(130), // 128 + SIGINT, as shells report it
@@ -158,6 +158,9 @@ fn compare(comparison: &mut Comparison, contestants: &[Contestant]) {
     let mut clock = Clock::start();
     let mut left_out = 0;
     'rounds: for round in 0..plan.rounds {
+        if bar.is_hidden() {
+            eprintln!("round {} of {}", round + 1, plan.rounds); // no terminal: nothing that moves
+        }
         for cell in plan.cells.iter().filter(|cell| round == 0 || !cell.once) {
             let cost: Duration = (0..contestants.len())
                 .map(|contestant| clock.estimate(&plan, cell, contestant))

@@ -17,7 +17,8 @@ struct Bounds {
     /// A message that comes alone takes one write for each receiver, whatever the design. In
     /// stage 4 each write also has to wake a thread that then falls asleep again.
     system_calls: [f64; 2],
-    /// What a message costs is shared by its 49 receivers; a receiver itself costs nothing.
+    /// An outbox that runs empty gives its memory back, so that silent clients cost none: a
+    /// message that comes alone makes each receiver allocate once.
     allocations: [f64; 2],
 }
 
@@ -25,17 +26,17 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         stage: 3,
         system_calls: [1.2, 0.1],
-        allocations: [9.0, 9.0],
+        allocations: [1.5, 0.6],
     },
     Bounds {
         stage: 4,
         system_calls: [4.0, 0.3],
-        allocations: [9.0, 9.0],
+        allocations: [1.0, 0.6],
     },
     Bounds {
         stage: 5,
         system_calls: [1.2, 0.1],
-        allocations: [9.0, 9.0],
+        allocations: [1.5, 0.6],
     },
 ];
 
@@ -49,7 +50,7 @@ pub fn tests() -> Vec<Trial> {
         ));
         #[cfg(target_env = "gnu")]
         tests.push(crate::test(
-            format!("cost::stage{stage}_allocates_nothing_for_each_receiver"),
+            format!("cost::stage{stage}_allocates_little_for_each_delivery"),
             move || few_allocations(bounds),
         ));
     }
@@ -61,10 +62,6 @@ fn few_system_calls(bounds: &Bounds) -> anyhow::Result<()> {
     let parts = system_calls(&contestant)?;
     for (calls, bound) in parts.iter().zip(bounds.system_calls) {
         let each: f64 = calls.iter().map(|(_, each)| each).sum();
-        eprintln!(
-            "stage {}: {each:.3} system calls for each delivery: {calls:.3?}",
-            bounds.stage
-        );
         ensure!(
             each <= bound,
             "{each:.3} system calls for each delivery, at most {bound} are allowed: {calls:.3?}"
@@ -98,10 +95,6 @@ fn few_allocations(bounds: &Bounds) -> anyhow::Result<()> {
         } = part;
         ensure!(*after > 0, "nothing was counted: was the library loaded?");
         let each = (after - before) as f64 / deliveries;
-        eprintln!(
-            "stage {}: {each:.4} allocations for each delivery",
-            bounds.stage
-        );
         ensure!(
             each <= bound,
             "{each:.3} allocations for each delivery, at most {bound} are allowed"

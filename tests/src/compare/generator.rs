@@ -101,7 +101,7 @@ impl Crowd {
     /// Brings `count` more clients in. How many are inside afterwards is in `inside`.
     pub fn enter(&mut self, count: usize, entry: Entry, limit: Duration) -> anyhow::Result<()> {
         let wanted = self.clients.len() + count;
-        let deadline = Instant::now() + limit;
+        let began = Instant::now();
         let mut progress = (self.inside, Instant::now());
         while self.inside + self.lost < wanted {
             while self.clients.len() < wanted && self.under_way() < LOGINS_AT_ONCE {
@@ -114,11 +114,13 @@ impl Crowd {
             } else if progress.1.elapsed() > LOGIN_PATIENCE {
                 break;
             }
-            if Instant::now() > deadline {
+            if began.elapsed() > limit {
                 break;
             }
         }
-        let why = self.first_loss.as_deref().unwrap_or("the others wait");
+        let seconds = began.elapsed().as_secs();
+        let waited = format!("after {seconds} s the others still waited");
+        let why = self.first_loss.as_deref().unwrap_or(&waited);
         anyhow::ensure!(
             self.inside == wanted,
             "only {} of {wanted} clients got in ({why})",
