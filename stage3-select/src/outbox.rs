@@ -103,11 +103,17 @@ impl Outbox {
     }
 
     /// Not at every line, or a client that reads slowly would cost a move of everything that it
-    /// is owed each time. This way a byte is moved once.
+    /// is owed each time. This way a byte is moved once. The beginning of a line sent in part
+    /// stays: `replace_by` must see that the line has begun.
     fn forget_sent(&mut self) {
         if self.sent > self.bytes.len() / 2 {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
+            let sent = &self.bytes[..self.sent];
+            let whole_lines = sent
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            self.bytes.drain(..whole_lines);
+            self.sent -= whole_lines;
         }
     }
 }
@@ -232,6 +238,17 @@ mod tests {
         let mut socket = Socket::taking(&[100]);
         outbox.flush_into(&mut socket, Framing::Line).unwrap();
         assert_eq!(socket.writes, ["wo\n! bye\n"]);
+    }
+
+    #[test]
+    fn a_line_sent_in_part_is_known_as_begun_after_more_has_come() {
+        let mut outbox = outbox(&["one", "two"]);
+        outbox
+            .flush_into(&mut Socket::taking(&[6]), Framing::Line)
+            .unwrap();
+        outbox.push_line(&["three"]).unwrap();
+        outbox.replace_by("! bye");
+        assert_eq!(outbox.owed(), b"o\n! bye\n");
     }
 
     #[test]

@@ -38,6 +38,13 @@ fn every_include_brings_something() -> anyhow::Result<()> {
         let text = fs::read_to_string(&include.file)
             .with_context(|| format!("{} includes {}", include.page, include.file.display()))?;
         let shown = match &include.anchor {
+            Some(lines) if lines.starts_with(|c: char| c.is_ascii_digit()) => {
+                let first: usize = lines
+                    .trim_end_matches(':')
+                    .parse()
+                    .with_context(|| format!("{}: cannot read the lines {lines}", include.page))?;
+                text.lines().skip(first - 1).collect::<Vec<_>>().join("\n")
+            }
             Some(anchor) => between_anchors(&text, anchor).with_context(|| {
                 format!(
                     "{}: no anchor {anchor} in {}",
