@@ -10,7 +10,7 @@ use crate::outbox::Outbox;
 use crate::server::Seat;
 use std::borrow::Cow;
 use std::future::{pending, poll_fn};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -176,11 +176,11 @@ async fn write_mail(
     client: ClientId,
 ) -> io::Result<()> {
     while outbox.is_filled().await {
-        let write = |owed: &[u8]| {
-            let written = writer.try_write(owed)?;
-            let (lines, bytes) = (count_lines(owed), owed.len());
+        let write = |owed: &[IoSlice]| {
+            let written = writer.try_write_vectored(owed)?;
             explain!(
-                "task of {client}: owed {lines} lines; {written} of {bytes} bytes left in one write"
+                "task of {client}: {written} of {} left in one write",
+                in_words(owed)
             );
             Ok(written)
         };
@@ -194,8 +194,14 @@ async fn write_mail(
 }
 // ANCHOR_END: write_mail
 
-fn count_lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+fn in_words(owed: &[IoSlice]) -> String {
+    let bytes: usize = owed.iter().map(|part| part.len()).sum();
+    let lines = owed
+        .iter()
+        .flat_map(|part| part.iter())
+        .filter(|byte| **byte == b'\n')
+        .count();
+    format!("{bytes} bytes ({lines} lines)")
 }
 
 /// One deadline for the whole of choosing a name, however busy the client keeps us meanwhile.

@@ -7,10 +7,11 @@
 use crate::console::{self, explain};
 use crate::limits::{ClientId, Limits};
 use crate::line::LineError;
-use crate::outbox::Outbox;
+use crate::outbox::{Full, Outbox, Page};
 use crate::rooms::{Effect, Rooms};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
@@ -50,21 +51,21 @@ pub async fn run(mut events: mpsc::Receiver<Event>, limits: Limits, password: Op
     let mut hub = Hub {
         rooms: Rooms::new(limits, password),
         outboxes: Vec::new(),
-        turn_bytes: 0,
+        page: Rc::default(),
     };
     let mut batch = Vec::new();
     while events.recv_many(&mut batch, EVENTS_MAX).await > 0 {
         explain!("hub: woke up; events in its mailbox: {}", batch.len());
-        hub.turn_bytes = 0;
+        hub.turn_page();
         for event in batch.drain(..) {
             if matches!(event, Event::ShutDown) {
                 return hub.shut_down();
             }
             hub.handle(event);
-            if hub.turn_bytes >= turn_bytes_max {
-                explain!("hub: said {} bytes; others run first", hub.turn_bytes);
-                hub.turn_bytes = 0;
+            if hub.page.len() >= turn_bytes_max {
+                explain!("hub: said {} bytes; others run first", hub.page.len());
                 yield_now().await;
+                hub.turn_page();
             }
         }
     }
@@ -84,11 +85,19 @@ struct Hub {
     rooms: Rooms,
     /// By `ClientId`.
     outboxes: Vec<Option<Rc<Outbox>>>,
-    /// Bytes of all lines of this turn: no outbox has got more.
-    turn_bytes: usize,
+    /// All lines of this turn: no outbox has got more.
+    page: Rc<Page>,
 }
 
 impl Hub {
+    /// Begins a turn with an empty page: the last one again, if nobody is owed any part of it.
+    fn turn_page(&mut self) {
+        match Rc::strong_count(&self.page) {
+            1 => self.page.clear(),
+            _ => self.page = Rc::default(),
+        }
+    }
+
     /// Not `async`, on purpose: what is decided for one event is carried out before the next.
     fn handle(&mut self, event: Event) {
         let effects = match event {
@@ -127,8 +136,12 @@ impl Hub {
             match effect {
                 Effect::Send { to, line } => {
                     explain!("hub: {} bytes into the outboxes of {to}", line.len());
-                    self.turn_bytes += line.len();
-                    to.for_each(|client| queue.extend(self.owe(client, &line)));
+                    let line = self.page.write(&line);
+                    to.for_each(|client| {
+                        if self.owe(client, line.clone()).is_err() {
+                            queue.extend(self.give_up(client));
+                        }
+                    });
                 }
                 Effect::Close { client } => self.close(client),
                 Effect::Log(line) => console::say(line),
@@ -136,15 +149,19 @@ impl Hub {
         }
     }
 
-    /// Returns what else is to be done, if the client turns out to be too slow.
-    fn owe(&mut self, client: ClientId, line: &str) -> Vec<Effect> {
-        let Some(outbox) = &self.outboxes[client.0] else {
-            return Vec::new(); // closed a moment ago, while this line was on its way
-        };
-        if outbox.push(line).is_ok() {
-            return Vec::new();
+    fn owe(&self, client: ClientId, line: Range<usize>) -> Result<(), Full> {
+        match &self.outboxes[client.0] {
+            Some(outbox) => outbox.push(&self.page, line),
+            None => Ok(()), // closed a moment ago, while this line was on its way
         }
-        outbox.push_beyond_limit("! you read too slowly\n");
+    }
+
+    /// Closes a client that does not read. Returns what the others are to hear.
+    fn give_up(&mut self, client: ClientId) -> Vec<Effect> {
+        if let Some(outbox) = &self.outboxes[client.0] {
+            let why = self.page.write("! you read too slowly\n");
+            outbox.push_beyond_limit(&self.page, why);
+        }
         self.close(client);
         self.rooms.leave(client, Some("read too slowly"))
     }

@@ -4,11 +4,36 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+/// All lines that the hub says in one turn, one after the other. A line is written here once,
+/// however many receive it; each outbox only notes where its lines stand.
+#[derive(Default)]
+pub struct Page(RefCell<Vec<u8>>);
+
+impl Page {
+    /// Returns where the line stands.
+    pub fn write(&self, line: &str) -> Range<usize> {
+        let mut bytes = self.0.borrow_mut();
+        let start = bytes.len();
+        bytes.extend_from_slice(line.as_bytes());
+        start..bytes.len()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
 pub struct Outbox {
-    bytes: RefCell<Vec<u8>>,
+    mail: RefCell<Mail>,
     bytes_max: usize,
     closed: Cell<bool>,
     /// How to wake the client's task, while it waits for something to happen here.
@@ -23,7 +48,7 @@ impl Outbox {
     /// `bytes_max` of 0 is no limit.
     pub fn new(bytes_max: usize) -> Outbox {
         Outbox {
-            bytes: RefCell::default(),
+            mail: RefCell::default(),
             bytes_max: if bytes_max == 0 {
                 usize::MAX
             } else {
@@ -34,18 +59,18 @@ impl Outbox {
         }
     }
 
-    /// Adds one line.
-    pub fn push(&self, line: &str) -> Result<(), Full> {
-        if self.bytes.borrow().len() + line.len() > self.bytes_max {
+    /// Adds one line, a part of the page.
+    pub fn push(&self, page: &Rc<Page>, line: Range<usize>) -> Result<(), Full> {
+        if self.mail.borrow().bytes + line.len() > self.bytes_max {
             return Err(Full);
         }
-        self.push_beyond_limit(line);
+        self.push_beyond_limit(page, line);
         Ok(())
     }
 
     /// For the one line that says why the connection ends.
-    pub fn push_beyond_limit(&self, line: &str) {
-        self.bytes.borrow_mut().extend_from_slice(line.as_bytes());
+    pub fn push_beyond_limit(&self, page: &Rc<Page>, line: Range<usize>) {
+        self.mail.borrow_mut().add(page, line);
         self.wake();
     }
 
@@ -66,9 +91,9 @@ impl Outbox {
 
     /// Waits until there is something to write (`true`), or never will be (`false`).
     pub async fn is_filled(&self) -> bool {
-        poll_fn(|context| match self.bytes.borrow().is_empty() {
-            false => Poll::Ready(true),
-            true => self.poll_closed(context).map(|()| false),
+        poll_fn(|context| match self.mail.borrow().bytes {
+            0 => self.poll_closed(context).map(|()| false),
+            _ => Poll::Ready(true),
         })
         .await
     }
@@ -87,16 +112,79 @@ impl Outbox {
     }
     // ANCHOR_END: wake
 
-    /// Offers all that is owed to `write`, and forgets as much as it took.
-    pub fn write_with(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<()> {
-        let mut bytes = self.bytes.borrow_mut();
-        let written = write(&bytes)?;
-        if written == bytes.len() {
-            *bytes = Vec::new(); // gives the memory back: most clients are owed nothing
-        } else {
-            bytes.drain(..written);
+    /// Offers all that is owed to `write`, at once, and forgets as much as it took.
+    pub fn write_with(
+        &self,
+        write: impl FnOnce(&[IoSlice]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let mut mail = self.mail.borrow_mut();
+        let written = mail.offer(write);
+        mail.forget(*written.as_ref().unwrap_or(&0));
+        written.map(drop)
+    }
+}
+
+/// Lines in the order in which they were said.
+#[derive(Default)]
+struct Mail {
+    /// What the socket did not take when it was offered: a copy, so that a client that reads
+    /// slowly does not keep whole pages from being forgotten.
+    rest: Vec<u8>,
+    /// Then come these parts of this page.
+    page: Option<Rc<Page>>,
+    parts: Vec<Range<usize>>,
+    /// Of all that.
+    bytes: usize,
+}
+
+/// So many parts may be noted again without asking for memory.
+const SPARE_PARTS: usize = 4;
+
+impl Mail {
+    fn add(&mut self, page: &Rc<Page>, line: Range<usize>) {
+        if !self
+            .page
+            .as_ref()
+            .is_some_and(|last| Rc::ptr_eq(last, page))
+        {
+            self.copy_parts();
+            self.page = Some(page.clone());
         }
-        Ok(())
+        self.bytes += line.len();
+        match self.parts.last_mut() {
+            Some(last) if last.end == line.start => last.end = line.end,
+            _ => self.parts.push(line),
+        }
+    }
+
+    fn offer(&self, write: impl FnOnce(&[IoSlice]) -> io::Result<usize>) -> io::Result<usize> {
+        let page = self.page.as_ref().map(|page| page.0.borrow());
+        let text = page.as_ref().map_or(&[][..], |page| &page[..]);
+        let parts = self.parts.iter().map(|part| &text[part.clone()]);
+        let rest = Some(&self.rest[..]).filter(|rest| !rest.is_empty());
+        let slices: Vec<_> = rest.into_iter().chain(parts).map(IoSlice::new).collect();
+        write(&slices)
+    }
+
+    fn forget(&mut self, written: usize) {
+        self.bytes -= written;
+        if self.bytes == 0 {
+            self.rest = Vec::new(); // gives the memory back: most clients are owed nothing
+            self.parts.clear();
+            self.parts.shrink_to(SPARE_PARTS);
+            self.page = None;
+        } else {
+            self.copy_parts();
+            self.rest.drain(..written);
+        }
+    }
+
+    fn copy_parts(&mut self) {
+        if let Some(page) = self.page.take() {
+            let text = page.0.borrow();
+            let parts = self.parts.drain(..);
+            parts.for_each(|part| self.rest.extend_from_slice(&text[part]));
+        }
     }
 }
 
@@ -110,67 +198,85 @@ mod tests {
         waiting.poll(&mut Context::from_waker(Waker::noop()))
     }
 
+    /// Takes up to `count` bytes, in one write.
+    fn take(outbox: &Outbox, count: usize) -> String {
+        let mut taken = Vec::new();
+        let write = |slices: &[IoSlice]| {
+            taken = slices
+                .iter()
+                .flat_map(|part| part.iter().copied())
+                .collect();
+            taken.truncate(count);
+            Ok(taken.len())
+        };
+        outbox.write_with(write).unwrap();
+        String::from_utf8(taken).unwrap()
+    }
+
+    fn push(outbox: &Outbox, page: &Rc<Page>, line: &str) -> Result<(), Full> {
+        outbox.push(page, page.write(line))
+    }
+
     #[test]
     fn all_that_is_owed_leaves_in_one_write() {
-        let outbox = Outbox::new(100);
-        outbox.push("one\n").unwrap();
-        outbox.push("two\n").unwrap();
-        let mut written = Vec::new();
-        outbox
-            .write_with(|bytes| {
-                written.push(bytes.to_vec());
-                Ok(bytes.len())
-            })
-            .unwrap();
-        assert_eq!(written, [b"one\ntwo\n"]);
+        let (outbox, page) = (Outbox::new(100), Rc::default());
+        push(&outbox, &page, "one\n").unwrap();
+        push(&outbox, &page, "two\n").unwrap();
+        page.write("not for this client\n");
+        push(&outbox, &page, "three\n").unwrap();
+        push(&outbox, &Rc::default(), "four\n").unwrap();
+        assert_eq!(take(&outbox, 100), "one\ntwo\nthree\nfour\n");
         assert_eq!(poll(&outbox), Poll::Pending);
     }
 
     #[test]
     fn what_the_socket_did_not_take_stays() {
-        let outbox = Outbox::new(100);
-        outbox.push("hello\n").unwrap();
-        outbox.write_with(|_| Ok(2)).unwrap();
-        outbox
-            .write_with(|bytes| {
-                assert_eq!(bytes, b"llo\n");
-                Ok(4)
-            })
-            .unwrap();
+        let (outbox, page) = (Outbox::new(100), Rc::default());
+        push(&outbox, &page, "hello\n").unwrap();
+        page.write("not for this client\n");
+        push(&outbox, &page, "you\n").unwrap();
+        assert_eq!(take(&outbox, 2), "he");
+        push(&outbox, &page, "there\n").unwrap();
+        assert_eq!(take(&outbox, 5), "llo\ny");
+        assert_eq!(take(&outbox, 100), "ou\nthere\n");
         assert_eq!(poll(&outbox), Poll::Pending);
     }
 
     #[test]
     fn nothing_is_forgotten_when_the_socket_is_not_ready() {
-        let outbox = Outbox::new(100);
-        outbox.push("hello\n").unwrap();
+        let (outbox, page) = (Outbox::new(100), Rc::default());
+        push(&outbox, &page, "hello\n").unwrap();
         let not_ready = || Err(io::ErrorKind::WouldBlock.into());
         assert!(outbox.write_with(|_| not_ready()).is_err());
         assert_eq!(poll(&outbox), Poll::Ready(true));
+        assert_eq!(take(&outbox, 100), "hello\n");
+    }
+
+    #[test]
+    fn who_reads_slowly_keeps_no_page() {
+        let (outbox, page) = (Outbox::new(100), Rc::default());
+        push(&outbox, &page, "hello\n").unwrap();
+        take(&outbox, 2);
+        assert_eq!(Rc::strong_count(&page), 1);
     }
 
     #[test]
     fn a_full_outbox_takes_the_reason_and_nothing_else() {
-        let outbox = Outbox::new(8);
-        outbox.push("12345\n").unwrap();
-        assert_eq!(outbox.push("67\n"), Err(Full));
-        outbox.push("7\n").unwrap();
-        outbox.push_beyond_limit("! too slow\n");
-        outbox
-            .write_with(|bytes| {
-                assert_eq!(bytes, b"12345\n7\n! too slow\n");
-                Ok(bytes.len())
-            })
-            .unwrap();
+        let (outbox, page) = (Outbox::new(8), Rc::default());
+        push(&outbox, &page, "12345\n").unwrap();
+        assert_eq!(push(&outbox, &page, "67\n"), Err(Full));
+        push(&outbox, &page, "7\n").unwrap();
+        outbox.push_beyond_limit(&page, page.write("! too slow\n"));
+        assert_eq!(take(&outbox, 100), "12345\n7\n! too slow\n");
     }
 
     #[test]
     fn a_closed_outbox_is_emptied_first() {
-        let outbox = Outbox::new(100);
-        outbox.push("bye\n").unwrap();
+        let (outbox, page) = (Outbox::new(100), Rc::default());
+        push(&outbox, &page, "bye\n").unwrap();
         outbox.close();
         assert_eq!(poll(&outbox), Poll::Ready(true));
-        outbox.write_with(|bytes| Ok(bytes.len())).unwrap();
+        take(&outbox, 100);
         assert_eq!(poll(&outbox), Poll::Ready(false));
     }
 }
