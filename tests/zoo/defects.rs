@@ -121,7 +121,7 @@ pub static DEFECTS: &[(&str, &str)] = &[
     ),
     (
         "loses-under-load",
-        "drops the oldest of more than 16 waiting lines",
+        "drops the oldest of more than two waiting lines",
     ),
     (
         "reorders-under-load",

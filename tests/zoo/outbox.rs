@@ -63,7 +63,7 @@ impl Outbox {
         if state.dead || state.finished {
             return false;
         }
-        if self.defect.is("loses-under-load") && state.lines.len() >= 16 {
+        if self.defect.is("loses-under-load") && state.lines.len() >= 2 {
             let lost = state.lines.remove(0);
             state.bytes -= lost.len();
         }

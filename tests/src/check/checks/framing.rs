@@ -13,6 +13,7 @@ const LINE_BYTES_MAX: usize = 2048;
 
 pub const JOINED: &str = "two-lines-in-one-segment-are-two-messages";
 pub const SPLIT: &str = "a-line-in-two-segments-is-one-message";
+const CR: &str = "a-carriage-return-before-the-end-is-dropped";
 
 const fn check(
     name: &'static str,
@@ -39,33 +40,27 @@ const RECV: &[&str] = &["recv-is-not-a-message"];
 pub static CHECKS: &[Check] = &[
     check(JOINED, "L1", RECV, &[ONE_LINE], two_lines_in_one_segment),
     check(SPLIT, "L1", RECV, &[ONE_LINE], one_line_in_two_segments),
+    check(CR, "L1", &["newline-in-name"], &[ONE_LINE], carriage_return),
     check(
         "a-script-may-be-cut-at-every-byte",
         "L1",
         RECV,
-        &[JOINED, SPLIT],
+        &[JOINED, SPLIT, CR],
         cut_everywhere,
     ),
     check(
         "a-script-may-arrive-byte-by-byte",
         "L1",
         RECV,
-        &[JOINED, SPLIT],
+        &[JOINED, SPLIT, CR],
         byte_by_byte,
     ),
     check(
         "a-script-may-arrive-in-one-segment",
         "L1",
         RECV,
-        &[JOINED],
+        &[JOINED, CR],
         all_in_one_segment,
-    ),
-    check(
-        "a-carriage-return-before-the-end-is-dropped",
-        "L1",
-        &["newline-in-name"],
-        &[ONE_LINE],
-        carriage_return,
     ),
     check(
         "half-a-line-is-no-message",
