@@ -72,18 +72,14 @@ impl World {
         self.after_errors(id, &failed);
     }
 
-    /// A correct server learns from reading that a client has ended. These learn it from writing,
-    /// like the documents' programs.
+    /// A correct server learns from reading that a client has ended, and has nothing to do here.
     fn after_errors(&mut self, speaker: Id, failed: &[Id]) {
+        self.bury(failed);
         if self.defect.is("wrong-client-evicted") && !failed.is_empty() {
             if let Some(client) = self.clients.get(&speaker) {
                 let _ = client.outbox.stream.shutdown(std::net::Shutdown::Both);
             }
             self.leave(speaker, false, None);
-        } else if self.defect.is("broadcast-stops-at-the-first-error") {
-            for id in failed {
-                self.leave(*id, true, None);
-            }
         }
     }
 
@@ -104,7 +100,8 @@ impl World {
         let mut names: Vec<String> = self
             .clients
             .values()
-            .filter_map(|c| c.name.clone())
+            .filter_map(|client| client.name.clone())
+            .filter(|name| !name.is_empty())
             .collect();
         let count = names.len();
         let mut bytes = 0;
@@ -124,7 +121,11 @@ impl World {
 
     /// As a thread does that has only the list of sockets, and no lock.
     fn write_in_pieces(&mut self, id: Id, name: &str, line: &str) {
-        let others = self.clients.iter().filter(|(other, _)| **other != id);
+        let named = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.name.is_some());
+        let others = named.filter(|(other, _)| **other != id);
         let outboxes: Vec<_> = others
             .map(|(_, client)| Arc::clone(&client.outbox))
             .collect();

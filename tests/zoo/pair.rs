@@ -16,8 +16,7 @@ const GOODBYE_PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(protocol: Protocol, host: &str, port: u16, defect: Defect) -> anyhow::Result<()> {
     let listener = crate::server::listen(host, port, defect)?;
-    println!("listening on {}", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    crate::server::announce(&listener, host)?;
     let user = (protocol == Protocol::Duplex).then(|| Arc::new(User::start()));
     let mut writer: Option<JoinHandle<()>> = None;
     let mut kept = Vec::new();

@@ -32,14 +32,19 @@ struct Server {
 
 pub fn run(protocol: Protocol, host: &str, port: u16, defect: Defect) -> anyhow::Result<()> {
     let listener = listen(host, port, defect)?;
-    println!("listening on {}", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    announce(&listener, host)?;
     let server = Arc::new(Server {
         defect,
         world: Mutex::new(World::new(protocol, defect)),
         connected: AtomicUsize::new(0),
     });
     server.accept_all(&listener)
+}
+
+/// Says where it listens, or where it was told to.
+pub fn announce(listener: &TcpListener, host: &str) -> anyhow::Result<()> {
+    println!("listening on {host}:{}", listener.local_addr()?.port());
+    Ok(std::io::stdout().flush()?)
 }
 
 /// A socket that listens on this address alone, and at once after a restart (L15).
@@ -169,11 +174,7 @@ impl Server {
             std::process::exit(1);
         }
         outbox.give_up();
-        let found_by_writing = self.defect.is("wrong-client-evicted")
-            || self.defect.is("broadcast-stops-at-the-first-error");
-        if !found_by_writing {
-            self.world().leave(id, true, None);
-        }
+        self.world().leave(id, true, None);
     }
 
     /// `None`: this connection's thread has come to grief.

@@ -119,9 +119,11 @@ impl World {
         let client = self.clients.remove(&id).expect("it has a position");
         self.positions.remove(position);
         if self.defect.is("leaks-descriptors") {
-            self.leaked.push(client.outbox);
+            self.leaked.push(Arc::clone(&client.outbox));
         }
-        let Some(name) = client.name else { return };
+        let Some(name) = client.name.clone() else {
+            return;
+        };
         let ghost =
             self.defect.is("ghost-user") || (was_reset && self.defect.is("ghost-after-reset"));
         if !ghost && self.names.get(&self.key(&name)) == Some(&id) {
@@ -130,9 +132,28 @@ impl World {
         if self.protocol == Protocol::Threads {
             self.announce_leaving(&name, position, was_reset);
         }
-        self.names_by_position.retain(|other| *other != name);
+        // The list of sockets is cleaned on every path, the list of names on this one alone.
+        if !was_reset {
+            self.names_by_position.retain(|other| *other != name);
+        }
+        // Like programs that learn of a reset only when they write to who is gone.
+        let found_by_writing = self.defect.is("wrong-client-evicted")
+            || self.defect.is("broadcast-stops-at-the-first-error");
+        if was_reset && found_by_writing {
+            let name = Some(String::new());
+            self.clients.insert(id, Client { name, ..client });
+        }
     }
 
+    /// Forgets those that have left and were found only now.
+    pub fn bury(&mut self, failed: &[Id]) {
+        let left = |id: &Id| !self.positions.contains(id);
+        for id in failed.iter().filter(|id| left(id)) {
+            self.clients.remove(id);
+        }
+    }
+
+    /// `position`: in the list of sockets.
     fn announce_leaving(&mut self, name: &str, position: usize, was_reset: bool) {
         let silent = self.defect.is("leave-not-announced")
             || (was_reset && self.defect.is("reset-not-announced"));

@@ -274,6 +274,7 @@ impl<'a> Context<'a> {
                 let left = format!("* {name} left");
                 witness
                     .hears_notice(&format!("`{left}`"), |line| line.contains(&left))
+                    .means("leave-not-announced", "the others must be told who left")
                     .map(drop)
             }
         }
@@ -299,11 +300,28 @@ impl<'a> Context<'a> {
                 return Ok(());
             }
             if Instant::now() > deadline {
+                self.must_answer(asker)?;
                 return Err(
                     fail("ghost-user", format!("{name} has left, and is still known")).late(),
                 );
             }
             std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// A server that answers no mistake at all cannot tell that somebody has gone.
+    fn must_answer(&self, asker: &mut Person) -> Outcome {
+        let own_name = asker.name.clone();
+        asker.send(format!("@nobody-at-all:hi\n@{own_name}:next\n").as_bytes())?;
+        match asker.next() {
+            Heard::Line(line) if line.starts_with("! ") => {
+                asker.next(); // the line to oneself
+                Ok(())
+            }
+            _ => Err(fail(
+                "silent-error",
+                "an unknown user must be answered with an error",
+            )),
         }
     }
 

@@ -1,12 +1,13 @@
-# S4 with threads. Sockets in one list, in the order of connecting; names in another, in the
-# order in which they were given.
+# S4 with threads. Sockets in one list, names in another, side by side. A reset comes as an
+# exception, and there the second list is forgotten.
 import re
 import socket
 import sys
 import threading
 
-clients = []
-names = []
+clients = []  # sockets of those with a name
+names = []  # their names
+taken = set()
 lock = threading.RLock()
 
 
@@ -18,12 +19,14 @@ def send(sock, text):
 
 
 def broadcast(text, without=None):
-    for sock in list(named):
+    for sock in clients:
         if sock is not without:
             send(sock, text)
 
 
-named = []
+def gone(left, name):
+    taken.discard(name.lower())
+    broadcast("* %s left" % left)
 
 
 def handle(sock, address):
@@ -40,28 +43,30 @@ def handle(sock, address):
                 if name is None:
                     if not re.fullmatch("[A-Za-z][A-Za-z0-9_-]{0,19}", text):
                         send(sock, "! bad name\nNICK")
-                    elif text.lower() in [other.lower() for other in names]:
+                    elif text.lower() in taken:
                         send(sock, "! name taken: " + text + "\nNICK")
                     else:
                         name = text
                         names.append(name)
-                        named.append(sock)
+                        clients.append(sock)
+                        taken.add(name.lower())
                         here = ", ".join(names)
                         send(sock, "* welcome %s: %d here (%s)" % (name, len(names), here))
                         broadcast("* %s joined" % name, sock)
                 else:
                     print("[%s]:%d => %s" % (*address, text), flush=True)
                     broadcast(name + ": " + text, sock)
+        with lock:
+            if name is not None:
+                index = clients.index(sock)
+                clients.remove(sock)
+                gone(names.pop(index), name)
     except OSError:
-        pass
-    with lock:
-        index = clients.index(sock)
-        clients.remove(sock)
-        if name is not None:
-            named.remove(sock)
-            left = names[min(index, len(names) - 1)]
-            names.remove(left)
-            broadcast("* %s left" % left)
+        with lock:
+            if name is not None:
+                index = clients.index(sock)
+                clients.remove(sock)
+                gone(names[index], name)
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
@@ -74,6 +79,4 @@ print("listening on %s:%s" % (sys.argv[1], sys.argv[2]), flush=True)
 while True:
     sock, address = server.accept()
     print("%s:%d connected" % address, flush=True)
-    with lock:
-        clients.append(sock)
     threading.Thread(target=handle, args=(sock, address), daemon=True).start()
