@@ -15,6 +15,7 @@ pub mod history;
 pub mod misconception;
 pub mod outcome;
 pub mod person;
+pub mod quirks;
 pub mod run;
 pub mod shrink;
 pub mod target;

@@ -137,6 +137,13 @@ impl Peer {
         &self.received[self.taken..]
     }
 
+    /// Gives out everything that came, line or not.
+    pub fn take_unread(&mut self) -> Vec<u8> {
+        let bytes = self.received[self.taken..].to_vec();
+        self.taken = self.received.len();
+        bytes
+    }
+
     /// One read, until `deadline` at the latest. Whether it is worth reading again.
     pub fn receive_until(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());

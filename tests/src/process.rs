@@ -280,7 +280,7 @@ impl Server {
             .iter()
             .any(|line| line.starts_with("listening on "))
         {
-            if TcpStream::connect_timeout(&address, PATIENCE).is_ok() {
+            if answers(address) {
                 break;
             }
             let waited = Instant::now() >= deadline;
@@ -301,6 +301,37 @@ impl Server {
             process: Some(process),
         })
     }
+}
+
+/// Whether somebody listens there. Asks the kernel where that is possible: a connection would be
+/// a visitor, and some servers do not survive one.
+fn answers(address: SocketAddr) -> bool {
+    match listens(address.port()) {
+        Some(listens) => listens,
+        None => TcpStream::connect_timeout(&address, PATIENCE).is_ok(),
+    }
+}
+
+/// Looks the port up in the tables of the kernel (proc_net_tcp(5)). `None`: there are none.
+fn listens(port: u16) -> Option<bool> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    if tables.iter().all(Result::is_err) {
+        return None;
+    }
+    let local = format!(":{port:04X}");
+    let is_listener = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let address = fields
+            .next()
+            .is_some_and(|address| address.ends_with(&local));
+        address && fields.nth(1) == Some("0A") // TCP_LISTEN
+    };
+    Some(
+        tables
+            .iter()
+            .flatten()
+            .any(|table| table.lines().any(is_listener)),
+    )
 }
 
 /// A port that was free a moment ago, for programs that cannot choose one themselves.

@@ -9,6 +9,9 @@ pub struct Usage {
     pub threads: usize,
     /// Open descriptors.
     pub descriptors: usize,
+    /// Threads that run or would like to: on a busy machine processor time alone tells nothing
+    /// of a program that never waits.
+    pub runnable: usize,
 }
 
 /// The sum over the process group `id`. `None`: this system does not tell, or nobody is left.
@@ -25,6 +28,7 @@ pub fn of_group(id: u32) -> Option<Usage> {
         sum.resident_bytes += one.resident_bytes;
         sum.threads += one.threads;
         sum.descriptors += one.descriptors;
+        sum.runnable += one.runnable;
     }
     sum
 }
@@ -57,7 +61,22 @@ mod linux {
             resident_bytes: resident_bytes(folder).unwrap_or(0),
             threads: field(20)? as usize,
             descriptors: std::fs::read_dir(folder.join("fd")).map_or(0, Iterator::count),
+            runnable: runnable_threads(folder),
         })
+    }
+
+    fn runnable_threads(folder: &Path) -> usize {
+        let Ok(threads) = std::fs::read_dir(folder.join("task")) else {
+            return 0;
+        };
+        let runs = |stat: &String| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('R'))
+        };
+        let stats = threads
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+        stats.filter(runs).count()
     }
 
     fn resident_bytes(folder: &Path) -> Option<u64> {

@@ -3,7 +3,7 @@
 
 mod access;
 mod admin;
-mod basics;
+pub mod basics;
 mod client;
 mod commands;
 mod duplex;

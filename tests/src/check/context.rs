@@ -2,6 +2,7 @@
 
 use super::outcome::{Label, Outcome, Trouble, fail, inconclusive, wrong};
 use super::person::{Heard, Log};
+use super::quirks::{self, Quirks};
 use super::run::LAST_BREATH;
 use super::target::StartOptions;
 use super::{Person, Protocol, Target, difference};
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a check waits for what must come, in the first attempt and in the second.
-pub const PATIENCE: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(15)];
+pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
 
 /// How often a condition is looked at that only the server knows.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub seed: u64,
     pub patience: Duration,
     pub log: Log,
+    /// How the program speaks where it speaks wrongly.
+    pub quirks: Quirks,
     server: Option<Server>,
     /// Put behind names where other checks use the same server.
     suffix: String,
@@ -49,6 +52,7 @@ impl<'a> Context<'a> {
             seed,
             patience: PATIENCE[attempt.min(1)],
             log: Log::default(),
+            quirks: Quirks::default(),
             server: None,
             suffix,
         }
@@ -144,6 +148,8 @@ impl<'a> Context<'a> {
             protocol: self.protocol,
             patience: self.patience,
             log: self.log.clone(),
+            quirks: self.quirks,
+            said: Vec::new(),
         })
     }
 
@@ -165,6 +171,8 @@ impl<'a> Context<'a> {
             protocol: self.protocol,
             patience: self.patience,
             log: self.log.clone(),
+            quirks: self.quirks,
+            said: Vec::new(),
         })
     }
 
@@ -186,8 +194,14 @@ impl<'a> Context<'a> {
 
     /// The greeting must come.
     pub fn greets(&self, person: &mut Person) -> Outcome {
-        match person.next() {
+        let deadline = Instant::now() + person.patience;
+        let first = match self.quirks.own_words {
+            true => person.next_of_any_kind(deadline), // what it says may look like a notice
+            false => person.next(),
+        };
+        match first {
             Heard::Line(line) if self.protocol.is_greeting(&line) => Ok(()),
+            Heard::Line(_) if self.quirks.bare => Ok(()),
             Heard::Line(line) => Err(wrong(format!("{} was not greeted", person.name))
                 .expected(self.protocol.greeting())
                 .got(line)),
@@ -224,21 +238,28 @@ impl<'a> Context<'a> {
     pub fn registers(&self, person: &mut Person) -> Outcome {
         let name = person.name.clone();
         person.line(&self.protocol.registration(&name))?;
+        if self.quirks.mute {
+            let patience = std::mem::replace(&mut person.patience, quirks::SILENCE);
+            quirks::until_silence(person);
+            person.patience = patience;
+            return Ok(());
+        }
         let welcome = self.protocol.welcome(&name);
         let deadline = Instant::now() + self.patience;
         loop {
             match person.next_of_any_kind(deadline) {
                 Heard::Line(line) if line.starts_with(&welcome) => return Ok(()),
+                Heard::Line(line) if self.quirks.own_words && !line.starts_with("! ") => {
+                    return Ok(());
+                }
                 Heard::Line(line) if self.protocol.is_notice(&line) => {}
                 Heard::Line(line) => {
                     return Err(wrong(format!("{name} was not accepted"))
                         .differs(welcome.as_bytes(), line.as_bytes()));
                 }
                 other => {
-                    return Err(wrong(format!("{name} was not accepted"))
-                        .expected(welcome)
-                        .got(format!("{other:?}"))
-                        .late());
+                    return Err(person.missing(&welcome, other))
+                        .because(format!("{name} was not accepted"));
                 }
             }
         }

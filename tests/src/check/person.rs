@@ -2,6 +2,7 @@
 
 use super::difference::brief;
 use super::outcome::{Finding, Outcome, Trouble, wrong};
+use super::quirks::{self, Quirks};
 use super::{Protocol, difference};
 use crate::peer::{End, Peer};
 use std::sync::{Arc, Mutex};
@@ -41,6 +42,10 @@ pub struct Person {
     pub protocol: Protocol,
     pub patience: Duration,
     pub log: Log,
+    /// How the program speaks where it speaks wrongly.
+    pub quirks: Quirks,
+    /// What this person has said, to know its echo.
+    pub said: Vec<String>,
 }
 
 impl Person {
@@ -53,6 +58,17 @@ impl Person {
 
     /// As `send`, without a step in the log: for floods.
     pub fn send_silently(&mut self, bytes: &[u8]) -> Outcome {
+        if !self.quirks.bare {
+            return self.send_segment(bytes);
+        }
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.send_segment(line.strip_suffix(b"\n").unwrap_or(line))?;
+            std::thread::sleep(quirks::SILENCE / 2); // or the next one joins it
+        }
+        Ok(())
+    }
+
+    fn send_segment(&mut self, bytes: &[u8]) -> Outcome {
         let sent = self.peer.send(bytes);
         sent.map_err(|error| {
             wrong(format!(
@@ -69,6 +85,10 @@ impl Person {
 
     /// Says `text`, to `to` where the protocol has addressees.
     pub fn says(&mut self, to: &str, text: &str) -> Outcome {
+        if self.quirks.echoes {
+            self.said.push(text.to_string());
+            self.said.push(self.protocol.heard(&self.name, text));
+        }
         self.line(&self.protocol.saying(to, text))
     }
 
@@ -77,7 +97,8 @@ impl Person {
         let deadline = Instant::now() + self.patience;
         loop {
             match self.next_of_any_kind(deadline) {
-                Heard::Line(line) if self.protocol.is_notice(&line) => {}
+                Heard::Line(line) if self.is_notice(&line) => {}
+                Heard::Line(line) if self.quirks.echoes && self.said.contains(&line) => {}
                 heard => return heard,
             }
         }
@@ -85,6 +106,9 @@ impl Person {
 
     /// The next line, notices included.
     pub fn next_of_any_kind(&mut self, deadline: Instant) -> Heard {
+        if self.quirks.bare {
+            return self.next_segment(deadline);
+        }
         match self
             .peer
             .next_line(deadline.saturating_duration_since(Instant::now()))
@@ -99,8 +123,37 @@ impl Person {
         }
     }
 
+    /// What comes until a silence, where a program ends no lines.
+    fn next_segment(&mut self, deadline: Instant) -> Heard {
+        while self.peer.unread().is_empty() && self.peer.receive_until(deadline) {}
+        let mut before = 0;
+        while self.peer.unread().len() > before {
+            before = self.peer.unread().len();
+            self.peer.receive_until(Instant::now() + quirks::SILENCE);
+        }
+        match (self.peer.take_unread(), self.peer.end) {
+            (bytes, Some(end)) if bytes.is_empty() => Heard::End(end),
+            (bytes, _) if bytes.is_empty() => Heard::Nothing(bytes),
+            (bytes, _) => Heard::Line(String::from_utf8_lossy(&bytes).trim_end().to_string()),
+        }
+    }
+
+    /// Whether `line` may come at any time.
+    fn is_notice(&self, line: &str) -> bool {
+        let announces = |line: &str| {
+            ["oined", "left", "onnected", "elcome"]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        self.protocol.is_notice(line)
+            || (self.quirks.own_words && !line.starts_with("! ") && announces(line))
+    }
+
     /// The next line that is no notice must be `text` said by `from`.
     pub fn hears(&mut self, from: &str, text: &str) -> Outcome {
+        if self.quirks.anonymous {
+            return self.hears_line(text);
+        }
         self.hears_line(&self.protocol.heard(from, text))
     }
 
@@ -111,7 +164,29 @@ impl Person {
             self.name,
             brief(expected.as_bytes())
         ));
-        match self.next() {
+        if self.quirks.bare {
+            return self.hears_at_the_end(expected);
+        }
+        let heard = self.next();
+        self.judges(heard, expected)
+    }
+
+    /// Without line ends, what came earlier stands before what is waited for.
+    fn hears_at_the_end(&mut self, expected: &str) -> Outcome {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match self.next_of_any_kind(deadline) {
+                Heard::Line(line) if line.ends_with(expected) => return Ok(()),
+                Heard::Line(line) if self.is_notice(&line) => {}
+                Heard::Line(line) if self.quirks.echoes && self.said.contains(&line) => {}
+                heard => return self.judges(heard, expected),
+            }
+        }
+    }
+
+    /// Whether what was heard is the line `expected`.
+    pub fn judges(&self, heard: Heard, expected: &str) -> Outcome {
+        match heard {
             Heard::Line(line) if line == expected => Ok(()),
             Heard::Line(line) => Err(wrong(format!("{} received something else", self.name))
                 .differs(

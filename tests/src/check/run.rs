@@ -1,7 +1,10 @@
 //! Carries an exercise out: every check, several at a time, causes before what they explain.
 
+use super::checks::basics;
+use super::dialect::CHATS;
 use super::outcome::{Finding, Outcome, Trouble};
-use super::{Check, Context, Exercise, Target};
+use super::quirks::{self, Quirks};
+use super::{Check, Context, Exercise, Protocol, Target};
 use crate::report::{CheckResult, Report, Verdict};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Checks that run at the same time: most of them wait most of the time.
-const WORKERS: usize = 4;
+const WORKERS: usize = 6;
 
 /// Lines of the program's output that a result keeps.
 const OUTPUT_LINES: usize = 12;
@@ -68,12 +71,14 @@ pub fn run(
     } else {
         1
     };
+    let quirks = way_of_speaking(exercise, target, options, &checks);
     let all = All {
         exercise,
         target,
         options,
         progress,
         checks,
+        quirks,
         state: Mutex::default(),
         changed: Condvar::new(),
     };
@@ -102,6 +107,40 @@ pub fn run(
         checks,
         output,
     })
+}
+
+/// How the program speaks: needed only where a check stands behind the first conversation.
+fn way_of_speaking(
+    exercise: &Exercise,
+    target: &Target,
+    options: &Options,
+    checks: &[&'static Check],
+) -> Quirks {
+    let talks = |check: &&&Check| {
+        check
+            .protocols
+            .iter()
+            .all(|protocol| CHATS.contains(protocol))
+            && !check.after.is_empty()
+    };
+    let is_client = exercise.name == "client";
+    if is_client || !checks.iter().any(|check| talks(&check)) {
+        return Quirks::default();
+    }
+    let suffix = if target.has_process() {
+        String::new()
+    } else {
+        unique_suffix()
+    };
+    let (protocol, arguments) = (exercise.protocol, &exercise.arguments);
+    quirks::learn(&mut Context::new(
+        target,
+        protocol,
+        arguments,
+        options.seed,
+        0,
+        suffix,
+    ))
 }
 
 /// What failed comes first, and among that the causes before what they explain.
@@ -133,6 +172,7 @@ struct All<'a> {
     options: &'a Options,
     progress: &'a (dyn Fn(Event) + Sync),
     checks: Vec<&'static Check>,
+    quirks: Quirks,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -177,6 +217,7 @@ impl All<'_> {
                 let cause = check
                     .after
                     .iter()
+                    .filter(|cause| !self.can_be_lived_with(check, cause))
                     .find_map(|cause| state.done.get(cause)?.explains());
                 return Some((check, cause));
             }
@@ -184,6 +225,29 @@ impl All<'_> {
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether this failure of `cause` is a way of speaking in which `check` can be carried out.
+    fn can_be_lived_with(&self, check: &Check, cause: &str) -> bool {
+        let basic = basics::CHECKS.iter().any(|check| check.name == cause);
+        basic && self.quirks_for(check) != Quirks::default()
+    }
+
+    /// The rules of lines, and a check that is about the quirk itself, know no such tolerance.
+    fn quirks_for(&self, check: &Check) -> Quirks {
+        let about = |name| check.misconceptions.contains(&name);
+        if ["L1", "L2", "L3", "L4", "L5", "L6"].contains(&check.rule)
+            || about("sends-without-boundaries")
+        {
+            return Quirks::default();
+        }
+        Quirks {
+            anonymous: self.quirks.anonymous
+                && !about("anonymous-delivery")
+                && !(about("sender-is-claimed") && self.exercise.protocol != Protocol::Select),
+            echoes: self.quirks.echoes && !about("echo-to-sender"),
+            ..self.quirks
         }
     }
 
@@ -225,6 +289,10 @@ impl All<'_> {
             attempt,
             suffix,
         );
+        context.quirks = self.quirks_for(check);
+        if let Some(words) = context.quirks.in_words() {
+            context.step(words);
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| (check.run)(&mut context)));
         let outcome = outcome.unwrap_or_else(|_| {
             Err(Trouble::Inconclusive(

@@ -57,7 +57,7 @@ pub static CHECKS: &[Check] = &[
         ..check(
             "ten-clients-write-to-each-other",
             "S3.3",
-            &["registers-the-wrong-socket", "anonymous-delivery"],
+            &["registers-the-wrong-socket"],
             &[ONE_LINE],
             ninety_deliveries,
         )

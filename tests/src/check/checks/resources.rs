@@ -26,6 +26,9 @@ const VISITORS: usize = 100;
 const WINDOW: Duration = Duration::from_millis(1000);
 const IDLE_PERCENT_MAX: u32 = 5;
 
+/// Looks within a window: is anything of it running?
+const LOOKS: u32 = 20;
+
 /// Who has something else to do once is looked at again.
 const WINDOWS: usize = 4;
 
@@ -214,13 +217,12 @@ fn starts_again(ctx: &mut Context) -> Outcome {
     let port = ctx.address()?.port();
     let mut people = Vec::new();
     for name in ["ann", "ben", "cyd"] {
-        people.push(ctx.dials(name)?);
-    }
-    if CHATS.contains(&ctx.protocol) {
-        for person in &mut people {
-            ctx.greets(person)?;
-            ctx.registers(person)?;
-        }
+        let has_names = CHATS.contains(&ctx.protocol);
+        people.push(if has_names {
+            ctx.joins(name)?
+        } else {
+            ctx.dials(name)?
+        });
     }
     ctx.step("the server is killed while they are connected");
     ctx.process()?.kill();
@@ -248,23 +250,33 @@ fn starts_again(ctx: &mut Context) -> Outcome {
     ctx.dials("dan").map(drop)
 }
 
-/// Looks at the processor time until a window is idle.
+/// Looks at the processor time until a window is idle. On a machine with much else to do a
+/// program that never waits gets little of it, but it always wants it: so that counts as well.
 fn is_idle(ctx: &mut Context, misconception: &'static str, what: &str) -> Outcome {
-    let mut used = Duration::ZERO;
+    let (mut used, mut wanted) = (Duration::ZERO, 0);
     ctx.step(format!(
         "its processor time is looked at for {WINDOW:?}, {WINDOWS} times if need be"
     ));
     for _ in 0..WINDOWS {
         let before = ctx.usage()?.processor_time;
-        thread::sleep(WINDOW);
+        wanted = 0;
+        for _ in 0..LOOKS {
+            thread::sleep(WINDOW / LOOKS);
+            wanted += u32::from(ctx.usage()?.runnable > 0);
+        }
         used = ctx.usage()?.processor_time.saturating_sub(before);
-        if used <= WINDOW * IDLE_PERCENT_MAX / 100 {
+        if used <= WINDOW * IDLE_PERCENT_MAX / 100 && wanted <= LOOKS / 4 {
             return Ok(());
         }
     }
     Err(fail(misconception, what)
-        .expected(format!("less than {IDLE_PERCENT_MAX} % of a processor"))
-        .got(format!("{} %", used.as_millis() * 100 / WINDOW.as_millis())))
+        .expected(format!(
+            "less than {IDLE_PERCENT_MAX} % of a processor, and asleep"
+        ))
+        .got(format!(
+            "{} %, and awake at {wanted} of {LOOKS} looks",
+            used.as_millis() * 100 / WINDOW.as_millis()
+        )))
 }
 
 fn idle(ctx: &mut Context) -> Outcome {

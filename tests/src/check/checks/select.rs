@@ -1,7 +1,7 @@
 //! What is special to S3: `#NAME` and `@USER:TEXT`.
 
 use super::basics::ONE_LINE;
-use crate::check::outcome::wrong;
+use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Protocol};
 
@@ -146,20 +146,29 @@ fn console_says_who(ctx: &mut Context) -> Outcome {
 }
 
 fn renaming(ctx: &mut Context) -> Outcome {
-    let (mut alice, mut bob) = ctx.two()?;
+    let (mut bob, mut alice) = ctx.two_named("bob", "alice")?;
     let (old, new) = (bob.name.clone(), ctx.name("robert"));
-    bob.line(&format!("#{new}"))?;
-    bob.hears_line(&format!("Your user detail saved as: {new}"))?;
-    alice.line(&format!("@{old}:for the old name"))?;
-    alice.line(&format!("@{new}:for the new name"))?;
-    bob.hears(&alice.name, "for the new name").means(
+    bob.name = new.clone();
+    ctx.registers(&mut bob)?;
+    alice.says(&old, "for the old name")?;
+    alice.says(&new, "for the new name")?;
+    let heard = bob.hears(&alice.name, "for the new name");
+    if String::from_utf8_lossy(&bob.peer.received).contains("for the old name") {
+        return Err(fail(
+            "old-name-still-routes",
+            "after a renaming only the new name receives",
+        )
+        .expected(ctx.protocol.heard(&alice.name, "for the new name"))
+        .got(ctx.protocol.heard(&alice.name, "for the old name")));
+    }
+    heard.means(
         "old-name-still-routes",
-        "after a renaming only the new name receives",
+        "after a renaming the new name receives",
     )?;
     alice
         .hears_error()
         .means("old-name-still-routes", "the old name must be unknown")?;
-    bob.line(&format!("@{}:from me", alice.name))?;
+    bob.says(&alice.name, "from me")?;
     alice.hears(&new, "from me").means(
         "old-name-still-routes",
         "who has a new name writes under it",

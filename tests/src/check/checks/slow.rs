@@ -1,6 +1,7 @@
 //! One who does not read, and what that may cost others: rules L12 and L13.
 
 use super::basics::ONE_LINE;
+use super::framing::JOINED;
 use crate::check::dialect::CHATS;
 use crate::check::drain::{Drain, Pushed, push};
 use crate::check::outcome::{fail, inconclusive, wrong};
@@ -55,7 +56,7 @@ pub static CHECKS: &[Check] = &[
         STALLS,
         "L13",
         &["slow-reader-stalls-others"],
-        &[ONE_LINE],
+        &[ONE_LINE, JOINED],
         false,
         delays_nobody,
     ),
@@ -87,7 +88,7 @@ pub static CHECKS: &[Check] = &[
         "an-endless-line-takes-no-memory",
         "L3",
         &["unbounded-line"],
-        &[ONE_LINE],
+        &[ONE_LINE, JOINED],
         true,
         endless_line,
     ),
