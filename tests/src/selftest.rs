@@ -138,6 +138,7 @@ pub fn inspect<'a>(
                 seed,
                 ..Options::default()
             };
+            options.only = animal.checks.clone();
             if short && !animal.is_correct() {
                 options.only = animal.killers.clone();
             }

@@ -25,6 +25,9 @@ pub struct Animal {
     /// The misconceptions that must be named. None: it is correct.
     #[serde(default)]
     pub names: Vec<String>,
+    /// These checks alone, where other consequences of the mistake would be seen first.
+    #[serde(default)]
+    pub checks: Vec<String>,
     /// The checks that name it.
     #[serde(default)]
     pub killers: Vec<String>,

@@ -2,7 +2,6 @@
 
 use crate::Protocol;
 use crate::world::{Id, World, is_name};
-use std::io::Write;
 use std::sync::Arc;
 
 /// A server's line has at most 8192 bytes (L3): room for the names in the welcome.
@@ -133,7 +132,7 @@ impl World {
         self.after_unlocking = Some(Box::new(move || {
             for outbox in outboxes {
                 for piece in [name.as_str(), ": ", &line, "\n"] {
-                    let _ = (&outbox.stream).write_all(piece.as_bytes());
+                    outbox.push_piece(piece);
                     std::thread::yield_now();
                 }
             }

@@ -58,6 +58,11 @@ impl Outbox {
         self.queue(line)
     }
 
+    /// A part of a line: for one defect.
+    pub fn push_piece(&self, piece: &str) {
+        self.queue(piece.as_bytes().to_vec());
+    }
+
     fn queue(&self, line: Vec<u8>) -> bool {
         let mut state = self.lock();
         if state.dead || state.finished {
