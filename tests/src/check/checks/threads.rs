@@ -385,7 +385,10 @@ fn leaves_in_silence(ctx: &mut Context) -> Outcome {
             silent.resets()
         }
         // A connection made later and served in full: the server has gone on reading.
-        drop(ctx.joins("zoe")?);
+        drop(ctx.joins("zoe").means(
+            "rude-client-kills-server",
+            format!("who leaves by {way} before giving a name must harm nobody"),
+        )?);
         let zoe_left = format!("* {} left", ctx.name("zoe"));
         let notice = bob.hears_notice("a departure", |line| line.ends_with(" left"))?;
         if notice != zoe_left {
