@@ -3,7 +3,7 @@
 
 use super::figures::{Figure, count, readable};
 use super::results::{Comparison, Results};
-use super::scenario::{Outcome, Scenario};
+use super::scenario::{Outcome, Scenario, Topic};
 use super::statistics::{Spread, ranked};
 
 /// From here on a design counts as having met its cliff.
@@ -12,52 +12,74 @@ const CLIFF: f64 = 10.0;
 /// A figure explains a difference if it differs at least this many times.
 const TELLING: f64 = 3.0;
 
-/// The ranking by `figure` at the largest number of clients that all, or at least two, have
-/// mastered, and what explains it.
+/// The ranking by `figure` with as many clients as all have mastered, and with as many as two
+/// have; what explains it; how the figure grows.
 pub fn paragraph(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String {
-    let Some((clients, entries)) = widest(comparison, scenario, figure) else {
+    let all = comparison.contestants.len();
+    let mut widest = vec![widest(comparison, scenario, figure, all)];
+    widest.push(self::widest(comparison, scenario, figure, all.min(2)));
+    widest.dedup_by_key(|entries| entries.as_ref().map(|(clients, _)| *clients));
+    let mut text: String = widest
+        .iter()
+        .flatten()
+        .map(|entries| ranking(comparison, scenario, figure, entries))
+        .collect();
+    if text.is_empty() {
         return "Too few runs succeeded to compare anything here.".to_string();
-    };
-    let high_is_good = matches!(figure, Figure::DeliveriesPerSecond | Figure::Logins);
-    let groups = ranked(&entries, high_is_good);
-    let mut text = format!(
-        "With {} clients, {}: {}.",
-        count(clients),
-        figure.in_words(),
-        listing(comparison, &groups)
-    );
-    if entries.iter().any(|(_, spread)| spread.runs == 1) {
-        text.push_str(" This was measured only once, so nothing is ranked.");
-    } else if groups.len() == 1 {
-        text.push_str(" The spreads overlap: no difference seen.");
-    } else {
-        text.push_str(&causes(comparison, scenario, clients, &groups));
     }
     text.push_str(&growth(comparison, scenario, figure));
-    text.push_str(&doubts(comparison, scenario, clients));
+    let last = widest.iter().flatten().last();
+    text.push_str(&last.map_or(String::new(), |(clients, _)| {
+        doubts(comparison, scenario, *clients)
+    }));
     text
 }
 
-/// The contestants' figures, and with how many clients they were obtained.
+/// With how many clients, and the contestants' figures.
 type Entries = (usize, Vec<(usize, Spread)>);
 
-/// With the most clients that all have mastered, in several runs if there are such.
-fn widest(comparison: &Comparison, scenario: Scenario, figure: Figure) -> Option<Entries> {
-    let all = comparison.contestants.len();
-    let entries = |runs, contestants| {
+/// The most clients that so many contestants have mastered, in several runs if there are such.
+fn widest(
+    comparison: &Comparison,
+    scenario: Scenario,
+    figure: Figure,
+    contestants: usize,
+) -> Option<Entries> {
+    let with = |runs| {
         let sizes = comparison.sizes(scenario).into_iter().rev();
-        let mut entries = sizes.map(move |clients| {
+        let mut entries = sizes.map(|clients| {
             let mut entries = comparison.figures(scenario, clients, figure);
             entries.retain(|(_, spread)| spread.runs >= runs);
             (clients, entries)
         });
         entries.find(|(_, entries)| entries.len() >= contestants)
     };
-    let two = all.min(2);
-    entries(2, all)
-        .or_else(|| entries(2, two))
-        .or_else(|| entries(1, all))
-        .or_else(|| entries(1, two))
+    with(2).or_else(|| with(1))
+}
+
+fn ranking(
+    comparison: &Comparison,
+    scenario: Scenario,
+    figure: Figure,
+    (clients, entries): &Entries,
+) -> String {
+    let high_is_good = matches!(figure, Figure::DeliveriesPerSecond | Figure::Logins);
+    let groups = ranked(entries, high_is_good);
+    let mut text = format!(
+        "With {} clients, {}: {}.",
+        count(*clients),
+        figure.in_words(),
+        listing(comparison, &groups)
+    );
+    if entries.iter().any(|(_, spread)| spread.runs == 1) {
+        text.push_str(" Somebody was measured only once, so nothing is ranked. ");
+    } else if groups.len() == 1 {
+        text.push_str(" The spreads overlap: no difference seen. ");
+    } else {
+        text.push_str(&causes(comparison, scenario, *clients, &groups));
+        text.push(' ');
+    }
+    text
 }
 
 fn listing(comparison: &Comparison, groups: &[Vec<(usize, Spread)>]) -> String {
@@ -145,11 +167,8 @@ fn growth(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String
         let (few, first) = sizes.iter().find_map(at)?;
         let (many, last) = sizes.iter().rev().find_map(at)?;
         (many > few && first > 0.0).then(|| {
-            format!(
-                "{} times for {}",
-                readable(last / first),
-                comparison.name(contestant)
-            )
+            let factor = readable(last / first);
+            format!("{factor} for {}", comparison.name(contestant))
         })
     };
     let growths: Vec<String> = (0..comparison.contestants.len())
@@ -158,7 +177,7 @@ fn growth(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String
     match growths.is_empty() {
         true => String::new(),
         false => format!(
-            " From the fewest to the most clients this figure becomes {}.",
+            "From the fewest clients to the most it changes by a factor of {}.",
             growths.join(", ")
         ),
     }
@@ -166,31 +185,40 @@ fn growth(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String
 
 /// Where the generator, and not the server, may have been measured.
 fn doubts(comparison: &Comparison, scenario: Scenario, clients: usize) -> String {
-    let mut doubts = String::new();
+    let (mut bottleneck, mut late) = (Vec::new(), Vec::new());
     for contestant in 0..comparison.contestants.len() {
         let of = |figure| {
             let spread = comparison.spread(contestant, scenario, clients, figure);
             spread.map_or(0.0, |spread| spread.median)
         };
-        let name = comparison.name(contestant);
-        if is_bottleneck(of(Figure::GeneratorBusy), of(Figure::ServerBusy))
-            && of(Figure::Lateness) == 0.0
-        {
-            doubts.push_str(&format!(
-                " Against {name} the generator was the bottleneck (busy {} % of the time): its \
-                 deliveries per second are a lower bound; its CPU per delivery holds.",
-                readable(of(Figure::GeneratorBusy) * 100.0)
-            ));
+        let (generator, server) = (of(Figure::GeneratorBusy), of(Figure::ServerBusy));
+        if scenario != Scenario::Steady && is_bottleneck(generator, server) {
+            bottleneck.push(comparison.name(contestant)); // by the clock it spins, and is busy
         }
-        if of(Figure::Lateness) > of(Figure::P99) / 4.0 && of(Figure::Lateness) > 0.5 {
-            doubts.push_str(&format!(
-                " Against {name} the generator itself was late (p99 {} ms): the machine was \
-                 busy with other things, and the latencies are too high.",
-                readable(of(Figure::Lateness))
-            ));
+        if is_late(of(Figure::Lateness), of(Figure::P99)) {
+            late.push(comparison.name(contestant));
         }
     }
+    let (bottleneck, late) = (bottleneck.join(", "), late.join(", "));
+    let mut doubts = String::new();
+    if !bottleneck.is_empty() {
+        doubts.push_str(&format!(
+            " The generator was the bottleneck against {bottleneck}: those deliveries per second \
+             are a lower bound; the CPU per delivery holds."
+        ));
+    }
+    if !late.is_empty() {
+        doubts.push_str(&format!(
+            " The generator itself was late against {late}: the machine was busy with other \
+             things, and those latencies are too high."
+        ));
+    }
     doubts
+}
+
+/// Both in ms. What the generator is late by is part of the latency.
+fn is_late(lateness: f64, latency: f64) -> bool {
+    lateness > 0.5 && lateness > latency / 4.0
 }
 
 /// The generator had all it could do, and the server had not.
@@ -364,8 +392,13 @@ fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Opti
         }
         let now = results.spread(figure)?.median;
         if let Some(best) = best.filter(|best| slower(*best, now) >= CLIFF) {
+            let routed = comparison.contestants[contestant].line_for_each_receiver;
+            let why = match scenario.topic() {
+                Topic::Room if routed => " Its speaker sends one line for each receiver.",
+                _ => "",
+            };
             return Some(format!(
-                "{name} becomes {} times slower with {} clients ({}: {} was {}, is {}).",
+                "{name} becomes {} times slower with {} clients ({}: {} was {}, is {}).{why}",
                 readable(slower(best, now)),
                 count(clients),
                 scenario.name(),

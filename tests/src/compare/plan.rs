@@ -46,6 +46,9 @@ impl Plan {
         };
         let rooms = sizes.partition_point(|clients| *clients <= ROOM_OFTEN_MAX);
         let (rooms, large_rooms) = sizes.split_at(rooms);
+        // First what must not be missing when the time is too short for all of it.
+        add(Scenario::AllRead, STALLED_CLIENTS, false);
+        add(Scenario::OneStalls, STALLED_CLIENTS, false);
         for clients in rooms {
             add(Scenario::OneSpeaks, *clients, false);
             add(Scenario::AllSpeak, *clients, false);
@@ -53,8 +56,6 @@ impl Plan {
                 add(Scenario::Steady, *clients, false);
             }
         }
-        add(Scenario::AllRead, STALLED_CLIENTS, false);
-        add(Scenario::OneStalls, STALLED_CLIENTS, false);
         add(Scenario::Pairs, 2, false);
         for clients in sizes {
             add(Scenario::Pairs, *clients, false);
