@@ -301,7 +301,7 @@ fn stalled_one(comparison: &Comparison, contestant: usize, clients: usize) -> Op
              {without} ms without); it {ending}."
         ),
         Effect::Unknown => {
-            format!("About {name} nothing can be said: its runs failed without it as well.")
+            format!("About {name} nothing can be said: too few of its runs succeeded. It {ending}.")
         }
     })
 }
@@ -329,6 +329,7 @@ pub fn effect(comparison: &Comparison, contestant: usize) -> Option<Effect> {
     };
     Some(match with.spread(Figure::P99) {
         _ if with.failure().is_some() => Effect::Stops,
+        Some(with) if with.runs < 2 || without.runs < 2 => Effect::Unknown,
         Some(with) if with.differs_from(&without) && with.median > without.median => {
             Effect::Slows(with, without)
         }

@@ -98,53 +98,63 @@ fn ask_one(
 
 pub fn verdicts(comparison: &Comparison) -> Vec<Verdict> {
     let verdict = |prediction: &Prediction| {
-        let found = found(comparison, &prediction.question);
-        let right = (!found.is_empty()).then(|| found.contains(&prediction.answer));
+        let found = match &prediction.question {
+            Question::Stalled => effects(comparison),
+            question => winners(comparison, question),
+        };
+        let right = |(answer, _): &(String, String)| *answer == prediction.answer;
+        let shown: Vec<String> = found.iter().map(|(_, shown)| shown.clone()).collect();
         Verdict {
             question: prediction.question.text(),
             answer: prediction.answer.clone(),
-            found: match found.is_empty() {
-                true => "was not measured".to_string(),
-                false => found.join(" or "),
+            right: match prediction.question {
+                _ if found.is_empty() => None,
+                Question::Stalled => Some(found.iter().all(right)),
+                _ => Some(found.iter().any(right)),
             },
-            right,
+            found: match found.is_empty() {
+                true => "not known".to_string(),
+                false => shown.join(" or "),
+            },
         }
     };
     comparison.predictions.iter().map(verdict).collect()
 }
 
-/// All answers that are right: where no difference was seen, several are.
-fn found(comparison: &Comparison, question: &Question) -> Vec<String> {
-    let winners = |scenario, clients, figure, high_first| {
-        let groups = ranked(&comparison.figures(scenario, clients, figure), high_first);
-        let first = groups.into_iter().next().unwrap_or_default();
-        let name = |(contestant, _)| comparison.name(contestant).to_string();
-        first.into_iter().map(name).collect()
-    };
-    match question {
-        Question::Fastest(clients) => winners(
-            Scenario::AllSpeak,
-            *clients,
-            Figure::DeliveriesPerSecond,
-            true,
-        ),
-        Question::MostMemory => match comparison.sizes(Scenario::Idle).last() {
-            Some(clients) => winners(Scenario::Idle, *clients, Figure::Memory, true),
-            None => Vec::new(),
-        },
-        Question::Stalled => {
-            let mut effects: Vec<String> = (0..comparison.contestants.len())
-                .filter_map(|contestant| match effect(comparison, contestant)? {
-                    Effect::Nothing(..) => Some(STALLED[0].to_string()),
-                    Effect::Slows(..) => Some(STALLED[1].to_string()),
-                    Effect::Stops => Some(STALLED[2].to_string()),
-                    Effect::Unknown => None,
-                })
-                .collect();
-            effects.dedup();
-            effects
+/// All that are right, and how to show them: where no difference was seen, several are.
+fn winners(comparison: &Comparison, question: &Question) -> Vec<(String, String)> {
+    let (scenario, clients, figure) = match question {
+        Question::Fastest(clients) => (Scenario::AllSpeak, *clients, Figure::DeliveriesPerSecond),
+        _ => {
+            let most = comparison.sizes(Scenario::Idle).last().copied();
+            (Scenario::Idle, most.unwrap_or_default(), Figure::Memory)
         }
-    }
+    };
+    let groups = ranked(&comparison.figures(scenario, clients, figure), true);
+    let first = groups.into_iter().next().unwrap_or_default();
+    let name = |(contestant, _)| comparison.name(contestant).to_string();
+    first
+        .into_iter()
+        .map(name)
+        .map(|name| (name.clone(), name))
+        .collect()
+}
+
+/// What the one who does not read did to the others, for each contestant.
+fn effects(comparison: &Comparison) -> Vec<(String, String)> {
+    let effect = |contestant| {
+        let answer = match effect(comparison, contestant)? {
+            Effect::Nothing(..) => STALLED[0],
+            Effect::Slows(..) => STALLED[1],
+            Effect::Stops => STALLED[2],
+            Effect::Unknown => return None,
+        };
+        let shown = format!("{answer} ({})", comparison.name(contestant));
+        Some((answer.to_string(), shown))
+    };
+    (0..comparison.contestants.len())
+        .filter_map(effect)
+        .collect()
 }
 
 #[cfg(test)]

@@ -336,7 +336,7 @@ impl<'a> Run<'a> {
         let left = self.crowd.read_late(self.clients, PATIENCE);
         let word = match &left.last_word {
             Some(word) => format!("and told it `{word}`"),
-            None => "without a word that it could still read".to_string(),
+            None => "without a last word of why".to_string(),
         };
         let kilobytes = left.bytes / 1000;
         match left.end {
