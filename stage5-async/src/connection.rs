@@ -137,9 +137,13 @@ async fn wait_for_turn(
         "task of {client}: its next line waits {} ms for its turn",
         wait.as_millis()
     );
-    // In a box, since a task is as large as the largest thing that it could ever wait for, and
-    // most clients never wait here.
-    Box::pin(sleep_unless_reset(wait, reader)).await
+    in_box(sleep_unless_reset(wait, reader)).await
+}
+
+/// For what most clients never wait for. A task is as large as the largest thing that it could
+/// ever wait for; the box is made only while one does.
+fn in_box<F: Future>(wait: F) -> Pin<Box<F>> {
+    Box::pin(wait)
 }
 
 /// One read, as soon as there is something to read. 0 bytes are the client's end.
@@ -186,7 +190,9 @@ async fn write_mail(
         };
         match outbox.write_with(write) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => writer.writable().await?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                in_box(writer.writable()).await?
+            }
             Err(error) => return Err(error),
         }
     }

@@ -137,9 +137,6 @@ struct Mail {
     bytes: usize,
 }
 
-/// So many parts may be noted again without asking for memory.
-const SPARE_PARTS: usize = 4;
-
 impl Mail {
     fn add(&mut self, page: &Rc<Page>, line: Range<usize>) {
         if !self
@@ -169,10 +166,7 @@ impl Mail {
     fn forget(&mut self, written: usize) {
         self.bytes -= written;
         if self.bytes == 0 {
-            self.rest = Vec::new(); // gives the memory back: most clients are owed nothing
-            self.parts.clear();
-            self.parts.shrink_to(SPARE_PARTS);
-            self.page = None;
+            *self = Mail::default(); // gives the memory back: most clients are owed nothing
         } else {
             self.copy_parts();
             self.rest.drain(..written);
