@@ -1,6 +1,6 @@
 //! A client that reads all the time, on a thread of its own: an innocent one in a flood.
 
-use super::outcome::{Outcome, wrong};
+use super::outcome::{Outcome, inconclusive, wrong};
 use super::{Label, Person};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -28,6 +28,9 @@ pub struct Drained {
 impl Drain {
     /// Of what comes from now on, keeps the lines for which `keep` holds.
     pub fn of(person: &Person, keep: fn(&str) -> bool) -> Outcome<Drain> {
+        if person.quirks.bare {
+            return Err(inconclusive("a flood without line ends cannot be judged"));
+        }
         let socket = person.peer.socket.try_clone()?;
         socket.set_read_timeout(None)?;
         let mut reader = socket.try_clone()?;

@@ -93,6 +93,7 @@ impl Person {
     }
 
     /// The next line that is no notice.
+    #[allow(clippy::should_implement_trait)] // a person is no iterator: the end comes once, silence often
     pub fn next(&mut self) -> Heard {
         let deadline = Instant::now() + self.patience;
         loop {

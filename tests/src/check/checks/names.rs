@@ -218,8 +218,11 @@ fn has_won(ctx: &Context, racer: &mut Person) -> Outcome<bool> {
     }
 }
 
+/// A way of leaving, in words and in deeds.
+pub type Way = (&'static str, fn(Person) -> Outcome);
+
 /// Every way of leaving.
-pub const WAYS: &[(&str, fn(Person) -> Outcome)] = &[
+pub const WAYS: &[Way] = &[
     ("a close", |person| {
         person.leaves();
         Ok(())
