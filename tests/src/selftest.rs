@@ -132,7 +132,9 @@ pub fn inspect<'a>(
         }
     };
     for seed in 1..=rounds {
-        for name in &animal.exercises {
+        // The short form of a correct one is its last exercise: the whole stage.
+        let left_out = if short { animal.exercises.len() - 1 } else { 0 };
+        for name in &animal.exercises[left_out..] {
             let exercise = Exercise::by_name(name).with_context(|| animal.name.clone())?;
             let mut options = Options {
                 seed,
@@ -141,6 +143,7 @@ pub fn inspect<'a>(
             options.only = animal.checks.clone();
             if short && !animal.is_correct() {
                 options.only = animal.killers.clone();
+                options.second_attempts = false; // that it fails is what we wait for
             }
             let report = run::run(&exercise, &target, &options, &|_| {})?;
             result.judge(&report);

@@ -4,7 +4,6 @@ use crate::check::Target;
 use crate::stage::workspace;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -74,9 +73,7 @@ pub struct Keeper {
     zoo: PathBuf,
     python: Option<&'static str>,
     compiler: Option<&'static str>,
-    /// Where the C programs lie, compiled.
-    built: tempfile::TempDir,
-    ready: Mutex<HashMap<String, PathBuf>>,
+    compiling: Mutex<()>,
 }
 
 impl Keeper {
@@ -91,8 +88,7 @@ impl Keeper {
             compiler: ["cc", "gcc", "clang"]
                 .into_iter()
                 .find(|name| cfg!(unix) && answers(name)),
-            built: tempfile::tempdir()?,
-            ready: Mutex::default(),
+            compiling: Mutex::default(),
         })
     }
 
@@ -119,19 +115,29 @@ impl Keeper {
         Ok(Ok(Target::Command(words)))
     }
 
+    /// Compiles it if it has changed, to beside the zoo's own program.
     fn compiled(&self, compiler: &str, source: &Path) -> anyhow::Result<PathBuf> {
-        let mut ready = self
-            .ready
+        let _one_at_a_time = self
+            .compiling
             .lock()
-            .expect("no code panics while it holds the list");
-        if let Some(program) = ready.get(&text(source)) {
-            return Ok(program.clone());
+            .expect("no code panics while it compiles");
+        let name = source.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = source
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default();
+        let place = self.zoo.with_file_name("zoo-in-c");
+        std::fs::create_dir_all(&place)?;
+        let program = place.join(format!("{}-{name}", folder.to_string_lossy()));
+        if is_newer(&program, source) {
+            return Ok(program);
         }
-        let program = self.built.path().join(format!("program{}", ready.len()));
+        // Other processes may do the same: each writes its own, and the renaming is atomic.
+        let draft = place.join(format!("{name}-{}", std::process::id()));
         let mut command = Command::new(compiler);
         command
-            .args(["-O1", "-pthread", "-o"])
-            .arg(&program)
+            .args(["-O1", "-pthread", "-w", "-o"])
+            .arg(&draft)
             .arg(source);
         let output = command.output().context("cannot start the C compiler")?;
         if !output.status.success() {
@@ -141,9 +147,14 @@ impl Keeper {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        ready.insert(text(source), program.clone());
+        std::fs::rename(draft, &program)?;
         Ok(program)
     }
+}
+
+fn is_newer(program: &Path, source: &Path) -> bool {
+    let time = |path: &Path| path.metadata().and_then(|facts| facts.modified()).ok();
+    time(program) > time(source)
 }
 
 fn text(path: &Path) -> String {

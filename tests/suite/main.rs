@@ -13,6 +13,7 @@ mod start_up;
 #[cfg(unix)]
 mod terminal;
 mod tidy;
+mod zoo;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         #[cfg(unix)]
         terminal::tests(),
         tidy::tests(),
+        zoo::tests(),
     ];
     let tests: Vec<Trial> = tests.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, tests).exit_code()

@@ -27,6 +27,8 @@ pub struct Options {
     pub only: Vec<String>,
     pub seed: u64,
     pub workers: usize,
+    /// What only waited too long is tried once more, with more patience.
+    pub second_attempts: bool,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             only: Vec::new(),
             seed: 1,
             workers: WORKERS,
+            second_attempts: true,
         }
     }
 }
@@ -300,7 +303,11 @@ impl All<'_> {
             ))
         });
         let again = match &outcome {
-            Err(Trouble::Late(_) | Trouble::Inconclusive(_)) if attempt == 0 => Some(1),
+            Err(Trouble::Late(_) | Trouble::Inconclusive(_))
+                if attempt == 0 && self.options.second_attempts =>
+            {
+                Some(1)
+            }
             _ => None,
         };
         (self.judge(check, outcome, context), again)

@@ -67,7 +67,6 @@ pub static CHECKS: &[Check] = &[
         "L12",
         &[
             "reorders-or-loses-under-load",
-            "interleaved-writes",
             "recv-is-not-a-message",
             "interleaved-writes",
         ],
