@@ -138,6 +138,7 @@ struct Mail {
 }
 
 impl Mail {
+    // ANCHOR: add
     fn add(&mut self, page: &Rc<Page>, line: Range<usize>) {
         if !self
             .page
@@ -153,6 +154,7 @@ impl Mail {
             _ => self.parts.push(line),
         }
     }
+    // ANCHOR_END: add
 
     fn offer(&self, write: impl FnOnce(&[IoSlice]) -> io::Result<usize>) -> io::Result<usize> {
         let page = self.page.as_ref().map(|page| page.0.borrow());
