@@ -110,6 +110,9 @@ fn news(before: &Report, now: &Report) -> String {
         let line = match check.verdict {
             verdict if was == Some(verdict) => continue,
             Verdict::Passed => format!("{GOOD}✓ {} passes now{GOOD:#}", check.name),
+            Verdict::Failed if was == Some(Verdict::Skipped) => {
+                format!("{BAD}✗ {} is reached now, and fails{BAD:#}", check.name)
+            }
             Verdict::Failed => format!("{BAD}✗ {} fails now{BAD:#}", check.name),
             Verdict::Inconclusive => format!("? {} is inconclusive now", check.name),
             Verdict::Skipped => format!("– {} is skipped now", check.name),

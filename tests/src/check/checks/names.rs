@@ -59,7 +59,11 @@ pub static CHECKS: &[Check] = &[
     check(
         "one-of-fifty-racers-gets-the-name",
         "L8",
-        &["name-taken-over"],
+        &[
+            "name-taken-over",
+            "handshake-blocks-accept",
+            "backlog-is-a-user-limit",
+        ],
         &[TAKEN],
         race,
     ),
@@ -178,8 +182,15 @@ fn case_twin(ctx: &mut Context) -> Outcome {
 
 fn race(ctx: &mut Context) -> Outcome {
     let mut racers = Vec::new();
-    for _ in 0..RACERS {
-        racers.push(ctx.connects("racer")?);
+    for number in 1..=RACERS {
+        let racer = ctx.connects("racer");
+        let waiting = format!("racer {number} is not greeted while others have no name yet");
+        let refused = format!("racer {number} is not let in");
+        racers.push(
+            racer
+                .means_if_got("nothing", "handshake-blocks-accept", waiting)
+                .means_if_got("the connection was", "backlog-is-a-user-limit", refused)?,
+        );
     }
     let line = format!("{}\n", ctx.protocol.registration(&ctx.name("racer")));
     ctx.step(format!("all {RACERS} send `racer` at once"));
