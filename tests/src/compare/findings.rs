@@ -383,12 +383,15 @@ fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Opti
             continue;
         };
         if let Some(outcome) = results.runs.iter().find(|run| run.failure.is_some()) {
+            let worked = match before {
+                0 => String::new(),
+                before => format!("; with {} it still worked", count(before)),
+            };
             return Some(format!(
-                "{name} fails with {} clients ({}; with {} it still worked): {}.",
+                "{name} fails with {} clients ({}{worked}): {}.",
                 count(clients),
                 scenario.name(),
-                count(before),
-                culprit(outcome)
+                culprit(outcome, scenario, clients)
             ));
         }
         let now = results.spread(figure)?.median;
@@ -415,7 +418,7 @@ fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Opti
 }
 
 /// By what a run failed, in the terms of the machine where its words tell.
-fn culprit(outcome: &Outcome) -> String {
+fn culprit(outcome: &Outcome, scenario: Scenario, clients: usize) -> String {
     let failure = outcome.failure.as_deref().unwrap_or_default();
     let words = format!("{failure}\n{}", outcome.last_words).to_lowercase();
     let known = [
@@ -433,6 +436,10 @@ fn culprit(outcome: &Outcome) -> String {
     let found = known.iter().find(|(words_of, _)| words.contains(words_of));
     match found {
         Some((_, culprit)) => format!("by {culprit} ({failure})"),
+        None if scenario.topic() == Topic::Room && failure.contains("got in") => format!(
+            "by its notices: each newcomer is told to everybody, which makes {} of them ({failure})",
+            count(clients * clients / 2)
+        ),
         None => failure.to_string(),
     }
 }
@@ -448,7 +455,7 @@ mod tests {
             last_words: "cannot start a thread: Resource temporarily unavailable".to_string(),
             ..Outcome::default()
         };
-        assert!(culprit(&outcome).starts_with("by threads"));
+        assert!(culprit(&outcome, Scenario::Idle, 19_500).starts_with("by threads"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ const STEADY_IN_FLIGHT: usize = 64 * 1024;
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// How long logging everybody in may take.
-const LOGIN_LIMIT: Duration = Duration::from_secs(30);
+const LOGIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long we listen after the last delivery for what should not come.
 const LISTEN_ON: Duration = Duration::from_millis(30);
