@@ -18,6 +18,7 @@ use askama::Template;
 #[template(path = "compare.html")]
 struct Page<'a> {
     comparison: &'a Comparison,
+    /// As `4:45`.
     minutes: String,
     verdicts: Vec<Verdict>,
     sections: Vec<Section>,
@@ -57,9 +58,10 @@ struct Row {
 }
 
 pub fn html(comparison: &Comparison) -> anyhow::Result<String> {
+    let seconds = comparison.seconds as u64;
     let page = Page {
         comparison,
-        minutes: readable(comparison.seconds / 60.0),
+        minutes: format!("{}:{:02}", seconds / 60, seconds % 60),
         verdicts: predict::verdicts(comparison),
         sections: sections(comparison),
         cliffs: findings::cliffs(comparison),
