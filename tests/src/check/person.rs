@@ -178,11 +178,24 @@ impl Person {
         loop {
             match self.next_of_any_kind(deadline) {
                 Heard::Line(line) if line.ends_with(expected) => return Ok(()),
+                Heard::Line(line) if self.has_own_sender(&line, expected) => return Ok(()),
                 Heard::Line(line) if self.is_notice(&line) => {}
                 Heard::Line(line) if self.quirks.echoes && self.said.contains(&line) => {}
                 heard => return self.judges(heard, expected),
             }
         }
+    }
+
+    /// As `shows_a_sender`, for a line as the protocol has it.
+    fn has_own_sender(&self, line: &str, expected: &str) -> bool {
+        let text = expected.split_once(": ").map(|(_, text)| text);
+        text.is_some_and(|text| self.shows_a_sender(line, text))
+    }
+
+    /// Whether `line`, of a program with a way of its own to show them, has a sender before `text`.
+    pub fn shows_a_sender(&self, line: &str, text: &str) -> bool {
+        let before = line.strip_suffix(text);
+        self.quirks.bare && before.is_some_and(|before| before.ends_with(' '))
     }
 
     /// Whether what was heard is the line `expected`.

@@ -255,8 +255,7 @@ fn silent_newcomer(ctx: &mut Context) -> Outcome {
     let what = "one who connects and says nothing keeps others out";
     let (mut alice, mut bob) = ctx.two().means("handshake-blocks-accept", what)?;
     alice.says(&bob.name, "hello")?;
-    bob.hears(&alice.name, "hello")
-        .means("handshake-blocks-accept", what)
+    bob.hears(&alice.name, "hello").because(what)
 }
 
 fn unfinished_line(ctx: &mut Context) -> Outcome {

@@ -596,7 +596,7 @@ fn not_the_servers_word(ctx: &mut Context) -> Outcome {
             .add(format!("{} must receive `{expected}`", bob.name));
         loop {
             match bob.next_of_any_kind(Instant::now() + ctx.patience) {
-                Heard::Line(line) if line == expected => break,
+                Heard::Line(line) if line == expected || bob.shows_a_sender(&line, text) => break,
                 Heard::Line(line) if line.contains(text) || !ctx.protocol.is_notice(&line) => {
                     return Err(fail(
                         "control-words-in-band",

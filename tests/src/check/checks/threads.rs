@@ -247,9 +247,10 @@ fn all_others(ctx: &mut Context) -> Outcome {
             .enumerate()
             .filter(|(at, _)| *at != speaker)
         {
-            listener
-                .hears(&name, &text)
-                .because("a message must reach all others")?;
+            listener.hears(&name, &text).means(
+                "broadcast-stops-at-the-first-error",
+                "a message must reach all others, not some of them",
+            )?;
         }
     }
     Ok(())
