@@ -129,7 +129,7 @@ static void *talk(void *pointer)
         used -= start - buffer;
         memmove(buffer, start, used);
         if (used == 2048) {
-            put(me->fd, "! line too long\n");
+            put(me->fd, me->name[0] ? "! line too long\n" : "! line too long\nNICK\n");
             used = 0;
         }
     }
