@@ -181,7 +181,10 @@ async fn write_mail(
 ) -> io::Result<()> {
     while outbox.is_filled().await {
         let write = |owed: &[IoSlice]| {
-            let written = writer.try_write_vectored(owed)?;
+            let written = match owed {
+                [all] => writer.try_write(all)?, // the usual case, and `send` is quicker than `writev`
+                parts => writer.try_write_vectored(parts)?,
+            };
             explain!(
                 "task of {client}: {written} of {} left in one write",
                 in_words(owed)
