@@ -36,7 +36,7 @@ use results::{Comparison, Entrant};
 use scenario::Topic;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use subject::Contestant;
 
 /// The numbers of clients where none are asked for.
@@ -150,71 +150,55 @@ fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
     Ok(contestants)
 }
 
-/// Makes the runs: for each cell the contestants take turns, and each round begins with another
-/// one, so that whatever else the machine does hits all of them alike.
+/// Makes the runs, as many as there is time for, and adds what they gave.
 fn compare(comparison: &mut Comparison, contestants: &[Contestant]) {
-    let plan = comparison.plan.clone();
     let bar = progress_bar();
     let mut clock = Clock::start();
     let mut left_out = 0;
-    'rounds: for round in 0..plan.rounds {
+    'rounds: for round in 0..comparison.plan.rounds {
         if bar.is_hidden() {
-            eprintln!("round {} of {}", round + 1, plan.rounds); // no terminal: nothing that moves
+            eprintln!("round {} of {}", round + 1, comparison.plan.rounds); // nothing that moves
         }
-        for cell in plan.cells.iter().filter(|cell| round == 0 || !cell.once) {
-            let cost: Duration = (0..contestants.len())
-                .map(|contestant| clock.estimate(&plan, cell, contestant))
-                .sum();
-            if clock.elapsed() + cost > plan.budget {
+        for cell in comparison.plan.cells_of(round) {
+            let able = able(comparison, contestants, round, &cell);
+            if clock.ends_with(&comparison.plan, &cell, &able) > comparison.plan.budget {
                 left_out += 1;
                 continue; // a shorter one may still fit
             }
-            for turn in 0..contestants.len() {
-                let contestant = (turn + round) % contestants.len();
-                if has_failed(comparison, contestant, cell) {
-                    continue;
-                }
-                show(
-                    &bar,
-                    &plan,
-                    &clock,
-                    round,
-                    cell,
-                    &contestants[contestant].name,
-                );
+            for contestant in able {
+                let server = &contestants[contestant];
+                show(&bar, &comparison.plan, &clock, round, &cell, &server.name);
                 let began = Instant::now();
                 let seed = comparison.seed + round as u64;
-                let (scenario, clients) = (cell.scenario, cell.clients);
-                if !scenario.fits(contestants[contestant].dialect, clients) {
-                    continue;
-                }
-                let outcome = run::run(
-                    scenario,
-                    clients,
-                    &contestants[contestant],
-                    &plan.times,
-                    seed,
-                );
+                let outcome = run::run(&cell, server, &comparison.plan.times, seed);
                 if live::interrupted() {
                     break 'rounds;
                 }
-                clock.note(*cell, contestant, began.elapsed());
-                comparison.note(*cell, contestant, outcome);
+                clock.note(cell, contestant, began.elapsed());
+                comparison.note(cell, contestant, outcome);
             }
         }
     }
     bar.finish_and_clear();
     comparison.interrupted = live::interrupted();
     comparison.seconds = clock.elapsed().as_secs_f64();
-    comparison.notes = notes();
-    if left_out > 0 {
-        comparison.notes.push(format!(
-            "For lack of time {left_out} of {} measurements were left out or repeated less often: \
-             the whole may take {} s.",
-            plan.cells.len() * plan.rounds,
-            plan.budget.as_secs()
-        ));
-    }
+    comparison.notes = notes(&comparison.plan, left_out);
+}
+
+/// Who can do it, in the order of their turns. Each round begins with another one, so that
+/// whatever else the machine does hits all of them alike.
+fn able(
+    comparison: &Comparison,
+    contestants: &[Contestant],
+    round: usize,
+    cell: &Cell,
+) -> Vec<usize> {
+    let turns = (0..contestants.len()).map(|turn| (turn + round) % contestants.len());
+    let fits = |contestant: &usize| {
+        let dialect = contestants[*contestant].dialect;
+        cell.scenario.fits(dialect, cell.clients) && !has_failed(comparison, *contestant, cell)
+    };
+    turns.filter(fits).collect()
 }
 
 fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
@@ -241,7 +225,7 @@ fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
 }
 
 /// What a reader of the figures has to know.
-fn notes() -> Vec<String> {
+fn notes(plan: &Plan, left_out: usize) -> Vec<String> {
     let mut notes = vec![
         "The generator is one thread on a core of its own where there are two; the servers have \
          the others. Every receiver is checked for loss, repetition and order: a run with a \
@@ -259,6 +243,13 @@ fn notes() -> Vec<String> {
         notes.push(format!(
             "CPU, memory, threads, descriptors and context switches are read from /proc, which \
              {os} does not have: those figures are missing."
+        ));
+    }
+    if left_out > 0 {
+        notes.push(format!(
+            "For lack of time {left_out} measurements were left out, or repeated less often than \
+             the others: the whole may take {} s.",
+            plan.budget.as_secs()
         ));
     }
     notes

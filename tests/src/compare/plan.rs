@@ -90,6 +90,12 @@ impl Plan {
         }
     }
 
+    /// What is to be measured in a round, which are counted from 0.
+    pub fn cells_of(&self, round: usize) -> Vec<Cell> {
+        let cells = self.cells.iter().copied();
+        cells.filter(|cell| round == 0 || !cell.once).collect()
+    }
+
     fn nominal(&self, cell: &Cell) -> Duration {
         let login = Duration::from_micros(100 * cell.clients as u64);
         let measured = match cell.scenario {
@@ -126,9 +132,13 @@ impl Clock {
         self.taken.insert((cell, contestant), time);
     }
 
-    pub fn estimate(&self, plan: &Plan, cell: &Cell, contestant: usize) -> Duration {
-        let taken = self.taken.get(&(*cell, contestant)).copied();
-        taken.unwrap_or_else(|| plan.nominal(cell))
+    /// When `cell` will be done, counted from the start, if all of `contestants` do it now.
+    pub fn ends_with(&self, plan: &Plan, cell: &Cell, contestants: &[usize]) -> Duration {
+        let cost = |contestant: &usize| {
+            let taken = self.taken.get(&(*cell, *contestant)).copied();
+            taken.unwrap_or_else(|| plan.nominal(cell))
+        };
+        self.elapsed() + contestants.iter().map(cost).sum::<Duration>()
     }
 }
 

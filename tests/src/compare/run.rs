@@ -7,6 +7,7 @@ use super::generator::Crowd;
 use super::ledger::{Audience, Ledger, latencies};
 use super::measure::{Meter, usage};
 use super::message::{Format, LONG_TEXT_BYTES, Message, TEXT_BYTES};
+use super::plan::Cell;
 use super::scenario::{
     Outcome, SPEAKERS_MAX, STALLED_RATE, STEADY_DELIVERIES, Scenario, Times, WINDOW,
 };
@@ -30,13 +31,7 @@ const LISTEN_ON: Duration = Duration::from_millis(30);
 const MILLISECOND: u64 = 1_000_000; // ns
 
 /// One run of one scenario against a fresh server.
-pub fn run(
-    scenario: Scenario,
-    clients: usize,
-    contestant: &Contestant,
-    times: &Times,
-    seed: u64,
-) -> Outcome {
+pub fn run(cell: &Cell, contestant: &Contestant, times: &Times, seed: u64) -> Outcome {
     let mut outcome = Outcome::default();
     let subject = match contestant.start() {
         Ok(subject) => subject,
@@ -45,7 +40,7 @@ pub fn run(
             return outcome;
         }
     };
-    let result = Run::new(scenario, clients, contestant, &subject, seed)
+    let result = Run::new(cell.scenario, cell.clients, contestant, &subject, seed)
         .and_then(|mut run| run.measure(times, &mut outcome));
     if let Err(error) = result {
         outcome.failure = Some(format!("{error:#}"));
