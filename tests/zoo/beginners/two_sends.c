@@ -111,6 +111,7 @@ static void *talk(void *pointer)
     client *me = pointer, **link;
     char buffer[2049];
     size_t used = 0;
+    int skipping = 0;
     put(me->fd, "NICK\n");
     for (;;) {
         ssize_t n = recv(me->fd, buffer + used, 2048 - used, 0);
@@ -119,6 +120,11 @@ static void *talk(void *pointer)
         used += n;
         char *start = buffer, *end;
         int stay = 1;
+        if (skipping) {
+            end = memchr(buffer, '\n', used);
+            start = end ? end + 1 : buffer + used;
+            skipping = !end;
+        }
         while (stay && (end = memchr(start, '\n', buffer + used - start))) {
             *end = 0;
             stay = line(me, start);
@@ -131,6 +137,7 @@ static void *talk(void *pointer)
         if (used == 2048) {
             put(me->fd, me->name[0] ? "! line too long\n" : "! line too long\nNICK\n");
             used = 0;
+            skipping = 1;
         }
     }
     pthread_mutex_lock(&list);

@@ -394,7 +394,10 @@ fn visitors(ctx: &mut Context) -> Outcome {
             .means("leaks-descriptors", what.clone())?;
         if number % 2 == 0 {
             visitor.peer.half_close();
-            visitor.peer.read_to_end(ctx.patience);
+            if visitor.peer.read_to_end(ctx.patience).is_none() {
+                let message = "a visitor who has ended its sending is not disconnected";
+                return Err(fail("ignores-eof", message).late());
+            }
         }
         drop(visitor);
         // Those who leave are forgotten before the next one comes, however slow the server is.
