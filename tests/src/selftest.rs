@@ -282,7 +282,7 @@ correct program once. Programs in Python or C are skipped, and said to be, where
 Most of the broken programs are one small program, `tests/zoo/main.rs`, with one defect switched on:
 `zoo defects` lists them. The files in `tests/zoo/beginners/` were written separately, the way
 beginners write them. Those in `tests/zoo/documents/` are the programs of the course's source
-documents, in Python 3. What is printed there without line ends fails at the first line; `mended`
-ends the lines, so that the next mistakes show.
+documents, in Python 3. The client of document 002 ends no line and fails at the first one; `mended`
+ends them, so that the next mistake shows.
 
 ";

@@ -1,8 +1,7 @@
-"""The server of document 002, in Python 3.   Usage: server_002.py HOST PORT [mended]
+"""The server of document 002, in Python 3.   Usage: server_002.py HOST PORT
 
 Kept as it is: `select` with a timeout of 0, one `recv` for one message, no line ends, names given
-to whoever was accepted last, every error passed over. `mended` ends every message with LF and
-drops the one that came: the next things that are wrong show only then.
+to whoever was accepted last, every error passed over.
 """
 
 import select
@@ -10,8 +9,6 @@ import socket
 import sys
 
 port = int(sys.argv[2])
-mended = "mended" in sys.argv
-end = "\n" if mended else ""
 
 sockets = []
 users = {}
@@ -28,21 +25,16 @@ while True:
         if sock == server:
             connect, address = server.accept()
             sockets.append(connect)
-            connect.send(("You are connected from:" + str(address) + end).encode())
+            connect.send(("You are connected from:" + str(address)).encode())
         else:
             try:
                 data = sock.recv(2048).decode()
-                if mended:
-                    data = data.rstrip("\r\n")
                 if data.startswith("#"):
                     users[data[1:].lower()] = connect
                     print("User " + data[1:] + " added.", flush=True)
-                    text = "Your user detail saved as : " + data[1:]
-                    if mended:
-                        text = "Your user detail saved as: " + data[1:]
-                    connect.send((text + end).encode())
+                    connect.send(("Your user detail saved as : " + data[1:]).encode())
                 elif data.startswith("@"):
                     user = data[1:data.index(":")].lower()
-                    users[user].send((data[data.index(":") + 1:] + end).encode())
+                    users[user].send(data[data.index(":") + 1:].encode())
             except Exception:
                 continue

@@ -1,16 +1,13 @@
-"""The server that document 003 describes, in Python 3.   Usage: server_003.py HOST PORT [mended]
+"""The server that document 003 describes, in Python 3.   Usage: server_003.py HOST PORT
 
 Kept as described: two parallel lists, a thread for each client, a handshake in the thread that
 accepts, no line ends. The loop variable of its `broadcast`, which cannot work as it is printed,
-has another name here. `mended` ends every message with LF and drops the one that came.
+has another name here.
 """
 
 import socket
 import sys
 import threading
-
-mended = "mended" in sys.argv
-end = "\n" if mended else ""
 
 server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 server.bind((sys.argv[1], int(sys.argv[2])))
@@ -21,13 +18,12 @@ nicknames = []
 
 
 def receive(client):
-    text = client.recv(1024).decode()
-    return text.rstrip("\r\n") if mended else text
+    return client.recv(1024).decode()
 
 
 def broadcast(message):
     for client in clients:
-        client.send((message + end).encode())
+        client.send(message.encode())
 
 
 def handle(client):
@@ -47,11 +43,11 @@ def handle(client):
 while True:
     client, address = server.accept()
     print("Connected with", address, flush=True)
-    client.send(("NICK" + end).encode())
+    client.send("NICK".encode())
     nickname = receive(client)
     nicknames.append(nickname)
     clients.append(client)
     print("Nickname is", nickname, flush=True)
     broadcast(nickname + " joined!")
-    client.send(("* welcome " + nickname + end if mended else "Connected to server!").encode())
+    client.send("Connected to server!".encode())
     threading.Thread(target=handle, args=(client,)).start()
