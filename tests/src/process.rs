@@ -16,6 +16,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at that nobody can tell us about.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How long only the program's own process group is looked at for one who listens.
+const OWN_GROUP_FIRST: Duration = Duration::from_secs(3);
+
 /// Lines of a process's output that are kept; older ones are dropped, and counted.
 const LINES_MAX: usize = 100_000;
 
@@ -272,7 +275,8 @@ impl Server {
     pub fn start_on_port(name: &str, command: Command, port: u16) -> anyhow::Result<Server> {
         let mut process = Process::start(name, command)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let deadline = Instant::now() + PATIENCE;
+        let started = Instant::now();
+        let deadline = started + PATIENCE;
         while !process
             .stdout
             .lock()
@@ -280,7 +284,7 @@ impl Server {
             .iter()
             .any(|line| line.starts_with("listening on "))
         {
-            if answers(address) {
+            if answers(&process, address, started.elapsed()) {
                 break;
             }
             let waited = Instant::now() >= deadline;
@@ -303,35 +307,15 @@ impl Server {
     }
 }
 
-/// Whether somebody listens there. Asks the kernel where that is possible: a connection would be
-/// a visitor, and some servers do not survive one.
-fn answers(address: SocketAddr) -> bool {
-    match listens(address.port()) {
-        Some(listens) => listens,
-        None => TcpStream::connect_timeout(&address, PATIENCE).is_ok(),
+/// Whether the program listens there. Asks the kernel where that is possible: a connection would
+/// be a visitor, and some servers do not survive one; and it might be somebody else who answers.
+/// A program that has handed its work to a process of another group is believed after a while.
+fn answers(process: &Process, address: SocketAddr, waited: Duration) -> bool {
+    match crate::resources::group_listens(process.id(), address.port()) {
+        Some(true) => true,
+        Some(false) if waited < OWN_GROUP_FIRST => false,
+        _ => TcpStream::connect_timeout(&address, PATIENCE).is_ok(),
     }
-}
-
-/// Looks the port up in the tables of the kernel (proc_net_tcp(5)). `None`: there are none.
-fn listens(port: u16) -> Option<bool> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
-    if tables.iter().all(Result::is_err) {
-        return None;
-    }
-    let local = format!(":{port:04X}");
-    let is_listener = |line: &str| {
-        let mut fields = line.split_whitespace().skip(1);
-        let address = fields
-            .next()
-            .is_some_and(|address| address.ends_with(&local));
-        address && fields.nth(1) == Some("0A") // TCP_LISTEN
-    };
-    Some(
-        tables
-            .iter()
-            .flatten()
-            .any(|table| table.lines().any(is_listener)),
-    )
 }
 
 /// A port that was free a moment ago, for programs that cannot choose one themselves.

@@ -38,6 +38,23 @@ pub fn of_group(_: u32) -> Option<Usage> {
     None
 }
 
+/// Whether somebody in the process group `id` listens on `port`. `None`: this system does not
+/// tell.
+#[cfg(target_os = "linux")]
+pub fn group_listens(id: u32, port: u16) -> Option<bool> {
+    let listeners = linux::listeners(port)?;
+    let folders = std::fs::read_dir("/proc").ok()?.flatten();
+    let owns = |folder: std::path::PathBuf| {
+        linux::group(&folder) == Some(id) && linux::has_one_open(&folder, &listeners)
+    };
+    Some(!listeners.is_empty() && folders.map(|entry| entry.path()).any(owns))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn group_listens(_: u32, _: u16) -> Option<bool> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use super::Usage;
@@ -63,6 +80,43 @@ mod linux {
             descriptors: std::fs::read_dir(folder.join("fd")).map_or(0, Iterator::count),
             runnable: runnable_threads(folder),
         })
+    }
+
+    /// The process group of a process.
+    pub fn group(folder: &Path) -> Option<u32> {
+        folder.file_name()?.to_str()?.parse::<u32>().ok()?;
+        let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(2)?.parse().ok()
+    }
+
+    /// The sockets that listen on `port`, as they are called among a process's descriptors
+    /// (proc_net_tcp(5)).
+    pub fn listeners(port: u16) -> Option<Vec<String>> {
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+        if tables.iter().all(Result::is_err) {
+            return None;
+        }
+        let local = format!(":{port:04X}");
+        let listener = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let listens = fields.get(1)?.ends_with(&local) && *fields.get(3)? == "0A";
+            listens.then(|| format!("socket:[{}]", fields.get(9).unwrap_or(&"")))
+        };
+        let lines = tables.iter().flatten().flat_map(|table| table.lines());
+        Some(lines.filter_map(listener).collect())
+    }
+
+    /// Whether one of its descriptors is one of `sockets`.
+    pub fn has_one_open(folder: &Path, sockets: &[String]) -> bool {
+        let Ok(descriptors) = std::fs::read_dir(folder.join("fd")) else {
+            return false;
+        };
+        let names = descriptors
+            .flatten()
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        names
+            .filter_map(|name| name.to_str().map(String::from))
+            .any(|name| sockets.contains(&name))
     }
 
     fn runnable_threads(folder: &Path) -> usize {

@@ -3,7 +3,7 @@
 use super::Protocol;
 use crate::process::{self, Server};
 use crate::stage::Stage;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 #[derive(Debug, Clone)]
@@ -15,6 +15,9 @@ pub enum Target {
     /// The kit's own server.
     Stage(u8),
 }
+
+/// How many free ports are tried until the program gets one.
+const PORTS_TRIED: usize = 5;
 
 /// How to start a server.
 #[derive(Debug, Default, Clone, Copy)]
@@ -52,14 +55,29 @@ impl Target {
                 let command = self.server_command(options, options.port.unwrap_or(0))?;
                 Server::start("server", command)
             }
-            Target::Command(_) => {
-                let port = match options.port {
-                    Some(port) => port,
-                    None => process::free_port()?,
-                };
-                Server::start_on_port("server", self.server_command(options, port)?, port)
+            Target::Command(_) => match options.port {
+                Some(port) => self.start_on(port, options),
+                None => self.start_on_a_free_port(options),
+            },
+        }
+    }
+
+    fn start_on(&self, port: u16, options: StartOptions) -> anyhow::Result<Server> {
+        Server::start_on_port("server", self.server_command(options, port)?, port)
+    }
+
+    /// Between the moment in which a port is free and the one in which the program takes it,
+    /// somebody else may have taken it: then with another one.
+    fn start_on_a_free_port(&self, options: StartOptions) -> anyhow::Result<Server> {
+        for _ in 0..PORTS_TRIED {
+            let port = process::free_port()?;
+            let started = self.start_on(port, options);
+            let lost = started.is_err() && TcpListener::bind(("127.0.0.1", port)).is_err();
+            if !lost {
+                return started;
             }
         }
+        anyhow::bail!("each of {PORTS_TRIED} free ports was taken by somebody else")
     }
 
     /// The command that starts a server on `port`.

@@ -198,6 +198,7 @@ def main():
     selector.register(listener, selectors.EVENT_READ)
     print("listening on %s:%d" % listener.getsockname(), flush=True)
     resting_until = None
+    has_said_so = False
     while True:
         leaving = any(client.leaving_since for client in clients)
         events = selector.select(REST_SECONDS if leaving or resting_until else None)
@@ -208,10 +209,14 @@ def main():
         for key, mask in events:
             client = key.data
             if client is None:
-                if not accept(listener):
+                if accept(listener):
+                    has_said_so = False
+                    continue
+                if not has_said_so:
                     print("no descriptors left; waiting", file=sys.stderr, flush=True)
-                    selector.unregister(listener)
-                    resting_until = now + REST_SECONDS
+                    has_said_so = True
+                selector.unregister(listener)
+                resting_until = now + REST_SECONDS
                 continue
             if client in clients and mask & selectors.EVENT_WRITE:
                 client.flush()
