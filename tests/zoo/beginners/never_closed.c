@@ -13,7 +13,7 @@
 
 struct pollfd fds[MAX];
 char names[MAX][24], from[MAX][32], bytes[MAX][2048];
-int used[MAX], count = 1;
+int used[MAX], skipping[MAX], count = 1;
 
 void say(int i, const char *text)
 {
@@ -79,13 +79,16 @@ int receive(int me)
     used[me] += n;
     while ((end = memchr(bytes[me], '\n', used[me]))) {
         *end = 0;
-        if (!line(me, bytes[me]))
+        if (!skipping[me] && !line(me, bytes[me]))
             return 0;
+        skipping[me] = 0;
         used[me] -= end + 1 - bytes[me];
         memmove(bytes[me], end + 1, used[me]);
     }
     if (used[me] == 2047) {
-        say(me, "! line too long\n");
+        if (!skipping[me])
+            say(me, names[me][0] ? "! line too long\n" : "! line too long\nNICK\n");
+        skipping[me] = 1;
         used[me] = 0;
     }
     return 1;
@@ -102,6 +105,7 @@ void gone(int me)
         return;
     fds[me] = fds[count];
     used[me] = used[count];
+    skipping[me] = skipping[count];
     strcpy(names[me], names[count]);
     strcpy(from[me], from[count]);
     memcpy(bytes[me], bytes[count], 2048);
@@ -135,7 +139,7 @@ int main(int argc, char **argv)
             if (fd < 0)
                 continue;
             memset(names[count], 0, sizeof names[count]);
-            used[count] = 0;
+            used[count] = skipping[count] = 0;
             fds[count].fd = fd;
             fds[count].events = POLLIN;
             fds[count].revents = 0;
