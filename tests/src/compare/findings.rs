@@ -370,12 +370,12 @@ fn most_clients(comparison: &Comparison, contestant: usize) -> usize {
 
 fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Option<String> {
     let name = comparison.name(contestant);
-    let (figure, slower): (_, fn(f64, f64) -> f64) = match scenario {
-        // These have one size.
-        Scenario::AllRead | Scenario::OneStalls | Scenario::Counted => return None,
-        Scenario::Idle => (Figure::Logins, |first, now| first / now),
-        _ => (Figure::Cpu, |first, now| now / first),
-    };
+    if matches!(
+        scenario,
+        Scenario::AllRead | Scenario::OneStalls | Scenario::Counted
+    ) {
+        return None; // these have one size
+    }
     let mut best: Option<f64> = None;
     let mut before = 0;
     for clients in comparison.sizes(scenario) {
@@ -394,24 +394,25 @@ fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Opti
                 culprit(outcome, scenario, clients)
             ));
         }
-        let now = results.spread(figure)?.median;
-        if let Some(best) = best.filter(|best| slower(*best, now) >= CLIFF) {
+        // Of the processor, not of the clock: what else the machine does must make no cliff.
+        let now = results.spread(Figure::Cpu)?.median;
+        if let Some(best) = best.filter(|best| now >= best * CLIFF) {
             let routed = comparison.contestants[contestant].line_for_each_receiver;
             let why = match scenario.topic() {
                 Topic::Room if routed => " Its speaker sends one line for each receiver.",
                 _ => "",
             };
             return Some(format!(
-                "{name} becomes {} times slower with {} clients ({}: {} was {}, is {}).{why}",
-                readable(slower(best, now)),
+                "{name} needs {} times the processor time with {} clients ({}: {} was {}, is {}).{why}",
+                readable(now / best),
                 count(clients),
                 scenario.name(),
-                figure.name(),
+                Figure::Cpu.name(),
                 readable(best),
                 readable(now)
             ));
         }
-        best = Some(best.map_or(now, |best| if slower(best, now) < 1.0 { now } else { best }));
+        best = Some(best.map_or(now, |best| best.min(now)));
         before = clients;
     }
     None

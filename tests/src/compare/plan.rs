@@ -97,7 +97,13 @@ impl Plan {
     }
 
     fn nominal(&self, cell: &Cell) -> Duration {
-        let login = Duration::from_micros(100 * cell.clients as u64);
+        let arrivals = Duration::from_micros(100 * cell.clients as u64);
+        let notices = match cell.scenario {
+            Scenario::OneSpeaks | Scenario::AllSpeak | Scenario::Steady => {
+                Duration::from_nanos(200 * (cell.clients * cell.clients / 2) as u64)
+            }
+            _ => Duration::ZERO,
+        };
         let measured = match cell.scenario {
             Scenario::OneSpeaks | Scenario::AllSpeak | Scenario::Pairs => self.times.talk,
             Scenario::Steady => self.times.steady,
@@ -105,7 +111,7 @@ impl Plan {
             Scenario::Idle => self.times.idle,
             Scenario::Counted => self.times.talk * 4,
         };
-        measured + login + OVERHEAD
+        measured + arrivals + notices + OVERHEAD
     }
 }
 
