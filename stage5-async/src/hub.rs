@@ -16,8 +16,10 @@ use std::rc::Rc;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 
-/// How many events may wait for the hub; who has one more waits with it.
-pub const EVENTS_MAX: usize = 1024;
+/// How many events may wait for the hub; who has one more waits with it. Most are lines, of at
+/// most 2 KiB. Who waits gets one place at a time, so that of many clients with many lines each
+/// the lines come one by one, in as many turns: it pays to have room for what a moment brings.
+pub const EVENTS_MAX: usize = 16 * 1024;
 
 /// What a connection tells the hub.
 pub enum Event {

@@ -9,6 +9,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+/// Parts of a page that one write takes. More of them are rare, and leave in the next.
+const PARTS_PER_WRITE_MAX: usize = 64;
+
 /// All lines that the hub says in one turn, one after the other. A line is written here once,
 /// however many receive it; each outbox only notes where its lines stand.
 #[derive(Default)]
@@ -112,7 +115,7 @@ impl Outbox {
     }
     // ANCHOR_END: wake
 
-    /// Offers all that is owed to `write`, at once, and forgets as much as it took.
+    /// Offers what is owed to `write`, at once, and forgets as much as it took.
     pub fn write_with(
         &self,
         write: impl FnOnce(&[IoSlice]) -> io::Result<usize>,
@@ -161,8 +164,14 @@ impl Mail {
         let text = page.as_ref().map_or(&[][..], |page| &page[..]);
         let parts = self.parts.iter().map(|part| &text[part.clone()]);
         let rest = Some(&self.rest[..]).filter(|rest| !rest.is_empty());
-        let slices: Vec<_> = rest.into_iter().chain(parts).map(IoSlice::new).collect();
-        write(&slices)
+        let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
+        let parts = rest.into_iter().chain(parts);
+        let count = slices
+            .iter_mut()
+            .zip(parts)
+            .map(|(slice, part)| *slice = IoSlice::new(part))
+            .count();
+        write(&slices[..count])
     }
 
     fn forget(&mut self, written: usize) {
