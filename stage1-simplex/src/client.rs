@@ -41,9 +41,7 @@ fn send_lines(socket: &TcpStream) {
             Ok(Next::Line(line)) => send(socket, line),
             Ok(Next::TooLong) => {
                 let limit = CLIENT_LINE_BYTES_MAX;
-                console::warn(format_args!(
-                    "not sent: line too long (at most {limit} bytes)"
-                ));
+                console::warn(format_args!("not sent: line too long (at most {limit} bytes)"));
                 Ok(Sent::GoOn)
             }
             Ok(Next::End(rest)) => {
@@ -83,11 +81,7 @@ fn send(mut socket: &TcpStream, line: &[u8]) -> io::Result<Sent> {
         "the kernel has taken {} bytes; that the server has read them, nobody said",
         line.len()
     );
-    Ok(if text == "exit" {
-        Sent::Last
-    } else {
-        Sent::GoOn
-    })
+    Ok(if text == "exit" { Sent::Last } else { Sent::GoOn })
 }
 
 // ANCHOR: watch

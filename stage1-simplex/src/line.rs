@@ -56,9 +56,7 @@ impl<R: Read> LineReader<R> {
         self.line.clear();
         // Without `take`, `read_until` would collect an endless line until the memory is full.
         let limit = self.line_bytes_max as u64;
-        (&mut self.input)
-            .take(limit)
-            .read_until(b'\n', &mut self.line)?;
+        (&mut self.input).take(limit).read_until(b'\n', &mut self.line)?;
         if self.line.ends_with(b"\n") {
             return Ok(Next::Line(&self.line));
         }
@@ -185,10 +183,7 @@ mod tests {
 
     #[test]
     fn three_lines_may_arrive_in_one_piece() {
-        assert_eq!(
-            lines(&[b"a\nb\r\nc\n"]),
-            [line("a\n"), line("b\r\n"), line("c\n")]
-        );
+        assert_eq!(lines(&[b"a\nb\r\nc\n"]), [line("a\n"), line("b\r\n"), line("c\n")]);
     }
 
     #[test]
@@ -238,19 +233,12 @@ mod tests {
     fn terminal_controls_are_made_visible() {
         let text = "a\x1b[2Jb\u{9b}\u{202e}\u{2028}\u{e0041}\0\x7fc\n";
         let shown = decode(text.as_bytes()).unwrap();
-        assert_eq!(
-            shown,
-            "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}c"
-        );
+        assert_eq!(shown, "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}c");
     }
 
     #[test]
     fn ordinary_text_is_not_changed() {
-        for text in [
-            "a\tb",
-            "grün",
-            "\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}",
-        ] {
+        for text in ["a\tb", "grün", "\u{1f469}\u{200d}\u{1f4bb} \u{2764}\u{fe0f}"] {
             assert_eq!(decode(text.as_bytes()).unwrap(), text);
         }
     }

@@ -24,11 +24,7 @@ pub fn run(host: &str, port: u16) -> anyhow::Result<()> {
     // From here on the kernel completes connections by itself and queues them. They wait, and
     // even send, before we have accepted them.
     let listener = listen(host, port)?;
-    console::announce(
-        listener
-            .local_addr()
-            .context("cannot ask for the own address")?,
-    );
+    console::announce(listener.local_addr().context("cannot ask for the own address")?);
     loop {
         let (socket, client) = accept(&listener);
         console::say(format_args!("{client} connected"));
@@ -50,9 +46,7 @@ fn receive(socket: &TcpStream, client: SocketAddr) -> io::Result<()> {
             Next::Line(line) => line,
             Next::TooLong => {
                 let limit = CLIENT_LINE_BYTES_MAX;
-                console::warn(format_args!(
-                    "{client}: line too long (at most {limit} bytes)"
-                ));
+                console::warn(format_args!("{client}: line too long (at most {limit} bytes)"));
                 continue;
             }
             Next::End(_) => return Ok(()),

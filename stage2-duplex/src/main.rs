@@ -49,19 +49,11 @@ struct Address {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().role {
-        Role::Server(Address {
-            host,
-            port,
-            verbose,
-        }) => {
+        Role::Server(Address { host, port, verbose }) => {
             console::set_verbose(verbose);
             server::run(&host, port)
         }
-        Role::Client(Address {
-            host,
-            port,
-            verbose,
-        }) => {
+        Role::Client(Address { host, port, verbose }) => {
             console::set_verbose(verbose);
             client::run(&host, port)
         }

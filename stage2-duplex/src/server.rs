@@ -21,11 +21,7 @@ const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Never returns, except when it cannot start.
 pub fn run(host: &str, port: u16) -> anyhow::Result<()> {
     let listener = listen(host, port)?;
-    console::announce(
-        listener
-            .local_addr()
-            .context("cannot ask for the own address")?,
-    );
+    console::announce(listener.local_addr().context("cannot ask for the own address")?);
     let talk = Arc::new(Talk::of_a_server());
     talk::start_speaking(&talk, SERVER_LINE_BYTES_MAX).context("cannot start a thread")?;
     loop {

@@ -65,9 +65,7 @@ fn speak(talk: &Talk, line_bytes_max: usize) {
             Ok(Next::Line(line)) => talk.send(line),
             Ok(Next::TooLong) => {
                 let limit = line_bytes_max;
-                prompt::warn(format_args!(
-                    "not sent: line too long (at most {limit} bytes)"
-                ));
+                prompt::warn(format_args!("not sent: line too long (at most {limit} bytes)"));
             }
             // A file may end without LF. The other side would wait for it in vain.
             Ok(Next::End(rest)) if !rest.is_empty() => talk.send(&[rest, b"\n"].concat()),
@@ -93,9 +91,7 @@ pub fn hear(socket: &TcpStream, peer: SocketAddr, line_bytes_max: usize) -> io::
             Next::Line(line) => line,
             Next::TooLong => {
                 let limit = line_bytes_max;
-                prompt::warn(format_args!(
-                    "{peer}: line too long (at most {limit} bytes)"
-                ));
+                prompt::warn(format_args!("{peer}: line too long (at most {limit} bytes)"));
                 continue;
             }
             Next::End(_) => return Ok(Ending::EndOfStream),
@@ -117,18 +113,11 @@ fn message(peer: SocketAddr, text: &str) -> String {
 
 impl Talk {
     pub fn of_a_server() -> Talk {
-        Talk {
-            others_may_come: true,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        }
+        Talk { others_may_come: true, state: Mutex::default(), changed: Condvar::new() }
     }
 
     pub fn of_a_client(socket: Arc<TcpStream>) -> Talk {
-        let talk = Talk {
-            others_may_come: false,
-            ..Talk::of_a_server()
-        };
+        let talk = Talk { others_may_come: false, ..Talk::of_a_server() };
         talk.begin(socket);
         talk
     }
@@ -163,10 +152,8 @@ impl Talk {
     /// Waits until our side has ended too: its input, an `exit`, or a write that failed.
     pub fn wait_for_our_end(&self) -> io::Result<()> {
         let state = self.lock();
-        let mut state = self
-            .changed
-            .wait_while(state, |state| state.socket.is_some())
-            .expect(NO_PANIC);
+        let mut state =
+            self.changed.wait_while(state, |state| state.socket.is_some()).expect(NO_PANIC);
         state.failure.take().map_or(Ok(()), Err)
     }
 
@@ -280,9 +267,7 @@ impl State {
 
     /// Meanwhile the server may have turned to the next client.
     fn is_with(&self, socket: &Arc<TcpStream>) -> bool {
-        self.socket
-            .as_ref()
-            .is_some_and(|present| Arc::ptr_eq(present, socket))
+        self.socket.as_ref().is_some_and(|present| Arc::ptr_eq(present, socket))
     }
 }
 
@@ -308,9 +293,7 @@ pub fn ignore_the_rest(mut socket: &TcpStream) {
 pub fn start_speaking(talk: &Arc<Talk>, line_bytes_max: usize) -> io::Result<()> {
     let talk = Arc::clone(talk);
     let speaker = thread::Builder::new().name("speak".into());
-    speaker
-        .spawn(move || speak(&talk, line_bytes_max))
-        .map(drop)
+    speaker.spawn(move || speak(&talk, line_bytes_max)).map(drop)
 }
 
 #[cfg(test)]

@@ -213,14 +213,9 @@ fn connect(host: &str, port: u16) -> anyhow::Result<TcpStream> {
     let what = || format!("cannot connect to {}", door::show(host, port));
     let addresses = (host, port).to_socket_addrs().map_err(door::unknown_host);
     let addresses: Vec<SocketAddr> = addresses.with_context(what)?.collect();
-    let socket = std::net::TcpStream::connect(&addresses[..])
-        .map_err(advice)
-        .with_context(what)?;
+    let socket = std::net::TcpStream::connect(&addresses[..]).map_err(advice).with_context(what)?;
     explain!("connected to {:?}", socket.peer_addr());
-    socket
-        .set_nodelay(true)
-        .and_then(|()| socket.set_nonblocking(true))
-        .with_context(what)?;
+    socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true)).with_context(what)?;
     Ok(TcpStream::from_std(socket))
 }
 
@@ -246,10 +241,7 @@ struct Prompt {
 impl Prompt {
     fn new() -> Prompt {
         let is_wanted = io::stdin().is_terminal() && io::stdout().is_terminal();
-        Prompt {
-            is_wanted,
-            is_shown: false,
-        }
+        Prompt { is_wanted, is_shown: false }
     }
 
     fn show(&mut self) {

@@ -44,8 +44,7 @@ impl Clients {
 
     /// What it says is still obeyed.
     pub fn is_talking(&self, client: ClientId) -> bool {
-        self.get(client)
-            .is_some_and(|connection| connection.phase == Phase::Talking)
+        self.get(client).is_some_and(|connection| connection.phase == Phase::Talking)
     }
 
     pub fn is_finished(&self, client: ClientId) -> bool {
@@ -125,9 +124,7 @@ impl Clients {
             return None;
         };
         let (peer, owed) = (connection.peer, connection.outbox.bytes_owed());
-        console::warn(format_args!(
-            "{peer} reads too slowly: closed with {owed} bytes unsent"
-        ));
+        console::warn(format_args!("{peer} reads too slowly: closed with {owed} bytes unsent"));
         connection.outbox.replace_by("! you read too slowly");
         Some(to)
     }

@@ -103,11 +103,7 @@ mod tests {
 
     #[test]
     fn only_the_first_colon_ends_the_name() {
-        check_send(
-            "@bob:see http://localhost:80",
-            "bob",
-            "see http://localhost:80",
-        );
+        check_send("@bob:see http://localhost:80", "bob", "see http://localhost:80");
         check_send("@bob::", "bob", ":");
     }
 
@@ -124,19 +120,13 @@ mod tests {
 
     #[test]
     fn an_at_sign_needs_a_colon() {
-        assert_eq!(
-            parse("@bob hi"),
-            Err(CommandError::NoColon { rest: "bob hi" })
-        );
+        assert_eq!(parse("@bob hi"), Err(CommandError::NoColon { rest: "bob hi" }));
     }
 
     #[test]
     fn exit_is_a_command_only_when_it_is_alone() {
         assert_eq!(parse("exit"), Ok(Command::Exit));
-        assert_eq!(
-            parse("exit now"),
-            Err(CommandError::Unknown { line: "exit now" })
-        );
+        assert_eq!(parse("exit now"), Err(CommandError::Unknown { line: "exit now" }));
         check_send("@bob:exit", "bob", "exit");
     }
 

@@ -82,9 +82,7 @@ impl Connection {
     /// reset destroys what is still on its way to the peer. So the client's own end is awaited.
     pub fn flush(&mut self, framing: Framing) -> io::Result<()> {
         self.outbox.flush_into(&mut self.socket, framing)?;
-        if let Phase::Leaving {
-            end_seen: false, ..
-        } = self.phase
+        if let Phase::Leaving { end_seen: false, .. } = self.phase
             && self.outbox.is_empty()
         {
             // It fails only when the connection is over, which the next read shows.

@@ -27,13 +27,7 @@ pub struct Door {
 impl Door {
     pub fn open(host: &str, port: u16) -> anyhow::Result<Door> {
         let listener = listen(host, port)?;
-        Ok(Door {
-            listener,
-            knocked: false,
-            shut_until: None,
-            back_off: BACK_OFF_MIN,
-            told: false,
-        })
+        Ok(Door { listener, knocked: false, shut_until: None, back_off: BACK_OFF_MIN, told: false })
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -104,11 +98,7 @@ impl Door {
 fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
     let what = || format!("cannot listen on {}", show(host, port));
     let mut why = anyhow!("unknown host: no address found");
-    for address in (host, port)
-        .to_socket_addrs()
-        .map_err(unknown_host)
-        .with_context(what)?
-    {
+    for address in (host, port).to_socket_addrs().map_err(unknown_host).with_context(what)? {
         match TcpListener::bind(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => why = anyhow!(advice(&error)),
@@ -118,11 +108,7 @@ fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
 }
 
 pub fn show(host: &str, port: u16) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    }
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 pub fn unknown_host(error: io::Error) -> anyhow::Error {

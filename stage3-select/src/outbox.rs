@@ -50,11 +50,7 @@ impl Outbox {
     pub fn replace_by(&mut self, last_line: &str) {
         let rest = self.owed();
         let is_between_lines = self.sent == 0 || self.bytes[self.sent - 1] == b'\n';
-        let rest_of_line = if is_between_lines {
-            0
-        } else {
-            line_length(rest)
-        };
+        let rest_of_line = if is_between_lines { 0 } else { line_length(rest) };
         self.bytes = [&rest[..rest_of_line], last_line.as_bytes(), b"\n"].concat();
         self.sent = 0;
     }
@@ -108,10 +104,7 @@ impl Outbox {
     fn forget_sent(&mut self) {
         if self.sent > self.bytes.len() / 2 {
             let sent = &self.bytes[..self.sent];
-            let whole_lines = sent
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |at| at + 1);
+            let whole_lines = sent.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             self.bytes.drain(..whole_lines);
             self.sent -= whole_lines;
         }
@@ -120,10 +113,7 @@ impl Outbox {
 
 /// Bytes up to and including the first LF.
 fn line_length(lines: &[u8]) -> usize {
-    lines
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(lines.len(), |at| at + 1)
+    lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1)
 }
 
 /// The first line, or what is left of it, without its LF: no text has an LF inside.
@@ -143,10 +133,7 @@ mod tests {
 
     impl Socket {
         fn taking(takes: &[usize]) -> Socket {
-            Socket {
-                takes: takes.iter().rev().copied().collect(),
-                writes: Vec::new(),
-            }
+            Socket { takes: takes.iter().rev().copied().collect(), writes: Vec::new() }
         }
     }
 
@@ -197,9 +184,7 @@ mod tests {
     #[test]
     fn an_empty_outbox_holds_no_memory() {
         let mut outbox = outbox(&["hello"]);
-        outbox
-            .flush_into(&mut Socket::taking(&[100]), Framing::Line)
-            .unwrap();
+        outbox.flush_into(&mut Socket::taking(&[100]), Framing::Line).unwrap();
         assert_eq!(outbox.bytes.capacity(), 0);
     }
 
@@ -220,9 +205,7 @@ mod tests {
         let line = "x".repeat(1023);
         for _ in 0..10_000 {
             if outbox.push_line(&[&line]).is_err() {
-                outbox
-                    .flush_into(&mut Socket::taking(&[1024]), Framing::Line)
-                    .unwrap();
+                outbox.flush_into(&mut Socket::taking(&[1024]), Framing::Line).unwrap();
             }
         }
         assert!(outbox.bytes.capacity() <= 4 * OUTBOX_BYTES_MAX);
@@ -231,9 +214,7 @@ mod tests {
     #[test]
     fn the_last_line_comes_after_the_end_of_a_line_sent_in_part() {
         let mut outbox = outbox(&["one", "two", "three"]);
-        outbox
-            .flush_into(&mut Socket::taking(&[5]), Framing::Line)
-            .unwrap();
+        outbox.flush_into(&mut Socket::taking(&[5]), Framing::Line).unwrap();
         outbox.replace_by("! bye");
         let mut socket = Socket::taking(&[100]);
         outbox.flush_into(&mut socket, Framing::Line).unwrap();
@@ -243,9 +224,7 @@ mod tests {
     #[test]
     fn a_line_sent_in_part_is_known_as_begun_after_more_has_come() {
         let mut outbox = outbox(&["one", "two"]);
-        outbox
-            .flush_into(&mut Socket::taking(&[6]), Framing::Line)
-            .unwrap();
+        outbox.flush_into(&mut Socket::taking(&[6]), Framing::Line).unwrap();
         outbox.push_line(&["three"]).unwrap();
         outbox.replace_by("! bye");
         assert_eq!(outbox.owed(), b"o\n! bye\n");

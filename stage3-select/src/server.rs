@@ -63,8 +63,7 @@ impl Server {
     fn open(host: &str, port: u16, framing: Framing) -> anyhow::Result<Server> {
         let poll = Poll::new().context("cannot ask the kernel for events")?;
         let mut door = Door::open(host, port)?;
-        door.register(poll.registry(), DOOR)
-            .context("cannot watch the listening socket")?;
+        door.register(poll.registry(), DOOR).context("cannot watch the listening socket")?;
         console::announce(door.address()?);
         Ok(Server {
             poll,
@@ -90,10 +89,7 @@ impl Server {
             let ready = many(events.iter().count(), "socket");
             match self.clients.ready.len() {
                 0 => explain!("woke up: {ready} ready"),
-                more => explain!(
-                    "{} may have more; {ready} ready besides",
-                    many(more, "client")
-                ),
+                more => explain!("{} may have more; {ready} ready besides", many(more, "client")),
             }
         }
         Ok(())
@@ -130,14 +126,9 @@ impl Server {
             return console::warn(format_args!("cannot watch {peer}: {error}: closed"));
         }
         let client = self.clients.insert(connection);
-        explain!(
-            "client {}: {peer} has come; {} connected",
-            client.0,
-            self.clients.count()
-        );
+        explain!("client {}: {peer} has come; {} connected", client.0, self.clients.count());
         let peer = peer.to_string();
-        self.clients
-            .send(client, &["You are connected from: ", &peer]);
+        self.clients.send(client, &["You are connected from: ", &peer]);
     }
 
     /// One read for each: first those who waited longest.
@@ -270,11 +261,7 @@ impl Server {
             return;
         };
         let owed = connection.outbox.bytes_owed();
-        let lines = if console::is_verbose() {
-            connection.outbox.lines_owed()
-        } else {
-            0
-        };
+        let lines = if console::is_verbose() { connection.outbox.lines_owed() } else { 0 };
         if let Err(error) = connection.flush(self.framing) {
             return self.give_up_writing(client, &error);
         }

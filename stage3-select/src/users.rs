@@ -18,11 +18,7 @@ pub struct ClientId(pub usize);
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect<'a> {
     /// `to` hears `SENDER: TEXT`.
-    Relay {
-        to: ClientId,
-        sender: &'a str,
-        text: &'a str,
-    },
+    Relay { to: ClientId, sender: &'a str, text: &'a str },
     /// `to` hears `Your user detail saved as: NAME`, the console `User NAME added.`.
     Saved { to: ClientId, name: &'a str },
     /// `to` hears `! WHY`.
@@ -74,10 +70,7 @@ impl Users {
             return Effect::Refuse { to: from, why };
         };
         if self.clients.get(&key).is_some_and(|owner| *owner != from) {
-            return Effect::Refuse {
-                to: from,
-                why: format!("name taken: {name}"),
-            };
+            return Effect::Refuse { to: from, why: format!("name taken: {name}") };
         }
         self.leave(from);
         self.clients.insert(key, from);
@@ -97,10 +90,7 @@ impl Users {
         };
         match NameKey::of(user).and_then(|key| self.clients.get(&key)) {
             Some(&to) => Effect::Relay { to, sender, text },
-            None => Effect::Refuse {
-                to: from,
-                why: format!("no user named {}", quote(user)),
-            },
+            None => Effect::Refuse { to: from, why: format!("no user named {}", quote(user)) },
         }
     }
     // ANCHOR_END: send
@@ -185,21 +175,14 @@ mod tests {
 
     #[test]
     fn one_may_write_to_oneself() {
-        check(&[
-            (ALI, "#ali", "0: saved ali"),
-            (ALI, "@ali:note", "0: ali: note"),
-        ]);
+        check(&[(ALI, "#ali", "0: saved ali"), (ALI, "@ali:note", "0: ali: note")]);
     }
 
     #[test]
     fn who_has_no_name_may_not_send() {
         check(&[
             (ALI, "#ali", "0: saved ali"),
-            (
-                BOB,
-                "@ali:hi",
-                "1: ! you have no name yet: type #NAME first",
-            ),
+            (BOB, "@ali:hi", "1: ! you have no name yet: type #NAME first"),
         ]);
     }
 
@@ -252,9 +235,7 @@ mod tests {
             assert!(is_good_name(good), "{good}");
         }
         let too_long = format!("{longest}a");
-        for bad in [
-            "", "1a", "-a", "a b", "a:b", "\u{e9}a", "a\u{301}", &too_long,
-        ] {
+        for bad in ["", "1a", "-a", "a b", "a:b", "\u{e9}a", "a\u{301}", &too_long] {
             let mut users = Users::default();
             let effect = users.apply(ALI, Command::Register { name: bad });
             assert!(show(effect).starts_with("0: ! bad name: "), "{bad}");

@@ -18,17 +18,9 @@ const READ_BYTES_MAX: usize = 8192;
 /// Returns when the server has ended the connection.
 pub fn run(host: &str, port: u16, name: Option<String>) -> anyhow::Result<()> {
     let socket = Arc::new(connect(host, port)?);
-    let screen = Screen {
-        is_terminal: io::stdin().is_terminal() && io::stdout().is_terminal(),
-    };
+    let screen = Screen { is_terminal: io::stdin().is_terminal() && io::stdout().is_terminal() };
     let (may_speak, permission) = mpsc::channel();
-    let mut session = Session {
-        socket: &socket,
-        screen,
-        name,
-        name_was_sent: false,
-        may_speak,
-    };
+    let mut session = Session { socket: &socket, screen, name, name_was_sent: false, may_speak };
     if session.name.is_none() {
         session.let_the_user_speak(); // the first line of the input will be the name
     }

@@ -58,9 +58,7 @@ fn spawn(
     work: impl FnOnce(&Arc<Client>) + Send + 'static,
 ) -> io::Result<()> {
     let (_, port) = client.label.rsplit_once(':').unwrap_or_default();
-    let thread = thread::Builder::new()
-        .name(format!("{port} {does}"))
-        .stack_size(STACK_BYTES);
+    let thread = thread::Builder::new().name(format!("{port} {does}")).stack_size(STACK_BYTES);
     let client = client.clone();
     thread.spawn(move || work(&client))?; // nobody joins it: it cleans up after itself
     Ok(())
@@ -82,10 +80,7 @@ fn serve(hub: &Hub, client: &Arc<Client>) {
     // The others hear of it now, and the name is free, whatever the last lines may take.
     hub.leave(client);
     client.end();
-    explain!(
-        "thread {:?} ends, and its writer has ended before",
-        this_thread()
-    );
+    explain!("thread {:?} ends, and its writer has ended before", this_thread());
 }
 
 /// Returns when the client has ended its side, said `exit`, or is closed.
@@ -166,13 +161,7 @@ impl Client {
         let _ = socket.set_nodelay(true);
         let label = format!("[{}]:{}", address.ip(), address.port());
         let outbox = Outbox::new(OUTBOX_BYTES_MAX);
-        Client {
-            id,
-            label,
-            outbox,
-            socket,
-            framing,
-        }
+        Client { id, label, outbox, socket, framing }
     }
 
     /// Ends a client that does not read, although its writer is stuck in a `write`: its reader

@@ -37,10 +37,7 @@ struct State {
 impl Hub {
     pub fn new(room: Room) -> Hub {
         let members = BTreeMap::new();
-        Hub {
-            state: Mutex::new(State { room, members }),
-            turns: AtomicU64::new(0),
-        }
+        Hub { state: Mutex::new(State { room, members }), turns: AtomicU64::new(0) }
     }
 
     // ANCHOR: obey
@@ -52,9 +49,7 @@ impl Hub {
             if later.client_has_ended {
                 break; // what follows `exit` is ignored (rule L11)
             }
-            let effects = state
-                .room
-                .apply(client.id, line.as_deref().map_err(|error| *error));
+            let effects = state.room.apply(client.id, line.as_deref().map_err(|error| *error));
             state.carry_out(client, effects, &mut later);
         }
         drop(state); // only now: threads that are woken earlier would run into the lock
@@ -92,9 +87,7 @@ impl Hub {
     // ANCHOR_END: gather
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no code panics while it holds the lock of the hub")
+        self.state.lock().expect("no code panics while it holds the lock of the hub")
     }
 }
 

@@ -64,21 +64,11 @@ enum Role {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().role {
-        Role::Server {
-            host,
-            port,
-            framing,
-            verbose,
-        } => {
+        Role::Server { host, port, framing, verbose } => {
             console::set_verbose(verbose);
             server::run(&host, port, framing)
         }
-        Role::Client {
-            host,
-            port,
-            name,
-            verbose,
-        } => {
+        Role::Client { host, port, name, verbose } => {
             console::set_verbose(verbose);
             client::run(&host, port, name)
         }

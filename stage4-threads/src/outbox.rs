@@ -52,12 +52,7 @@ pub enum Put {
 
 impl Outbox {
     pub fn new(bytes_max: usize) -> Outbox {
-        Outbox {
-            bytes_max,
-            owed: Mutex::default(),
-            bell: Condvar::new(),
-            done: Condvar::new(),
-        }
+        Outbox { bytes_max, owed: Mutex::default(), bell: Condvar::new(), done: Condvar::new() }
     }
 
     // ANCHOR: put

@@ -46,10 +46,7 @@ pub struct Room {
 
 impl Room {
     pub fn new(names_are_repeated: bool) -> Room {
-        Room {
-            names_are_repeated,
-            ..Room::default()
-        }
+        Room { names_are_repeated, ..Room::default() }
     }
 
     /// What a line means depends on who says it: the first good line of a client is its name.
@@ -89,27 +86,19 @@ impl Room {
     }
 
     fn say(&self, name: &str, text: &str) -> Vec<Effect> {
-        let own_name = text
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix(": "));
+        let own_name = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
         let text = match own_name {
             Some(rest) if self.names_are_repeated => rest,
             _ => text,
         };
-        vec![
-            Effect::TellOthers(format!("{name}: {text}")),
-            Effect::Spoken(text.to_string()),
-        ]
+        vec![Effect::TellOthers(format!("{name}: {text}")), Effect::Spoken(text.to_string())]
     }
 
     /// Names everyone, as far as one line can hold them (rules S4.3 and L3).
     fn welcome(&self, newcomer: &str) -> String {
         let count = self.members.len();
         let mut line = format!("* welcome {newcomer}: {count} here (");
-        let mut cut = Cut {
-            bytes: line.len(),
-            unnamed: count,
-        };
+        let mut cut = Cut { bytes: line.len(), unnamed: count };
         for (index, name) in self.members.values().enumerate() {
             line += if index == 0 { "" } else { ", " };
             line += name;
@@ -118,10 +107,7 @@ impl Room {
                 return format!("{line}, and {} more)", cut.unnamed);
             }
             if line.len() + CUT_BYTES_MAX <= SERVER_LINE_BYTES_MAX {
-                cut = Cut {
-                    bytes: line.len(),
-                    unnamed: count - index - 1,
-                };
+                cut = Cut { bytes: line.len(), unnamed: count - index - 1 };
             }
         }
         line + ")"
@@ -139,11 +125,7 @@ struct Cut {
 
 /// Others and the console learn of a coming or going.
 fn announce(change: Effect, notice: String) -> Vec<Effect> {
-    vec![
-        change,
-        Effect::Show(notice.clone()),
-        Effect::TellOthers(notice),
-    ]
+    vec![change, Effect::Show(notice.clone()), Effect::TellOthers(notice)]
 }
 
 fn refusal(error: impl Display) -> Effect {
@@ -211,10 +193,7 @@ mod tests {
         let effects = room.apply(BOB, Ok("bob"));
         let welcome = answer("* welcome bob: 2 here (alice, bob)");
         let joined = "* bob joined";
-        assert_eq!(
-            effects,
-            [Effect::Enter, show(joined), tell_others(joined), welcome]
-        );
+        assert_eq!(effects, [Effect::Enter, show(joined), tell_others(joined), welcome]);
     }
 
     #[test]
@@ -228,10 +207,7 @@ mod tests {
     fn what_a_member_calls_itself_is_text_too() {
         let mut room = room_of(&[(ALICE, "alice")]);
         let effects = room.apply(ALICE, Ok("alice: hello"));
-        assert_eq!(
-            effects,
-            [tell_others("alice: alice: hello"), spoken("alice: hello")]
-        );
+        assert_eq!(effects, [tell_others("alice: alice: hello"), spoken("alice: hello")]);
     }
 
     #[test]
@@ -244,31 +220,17 @@ mod tests {
             ("alice:hello", "alice:hello"),
         ] {
             let effects = room.apply(ALICE, Ok(said));
-            assert_eq!(
-                effects,
-                [tell_others(&format!("alice: {heard}")), spoken(heard)]
-            );
+            assert_eq!(effects, [tell_others(&format!("alice: {heard}")), spoken(heard)]);
         }
     }
 
     #[test]
     fn a_bad_name_is_refused_and_asked_for_again() {
         let mut room = room_of(&[]);
-        for name in [
-            "1a",
-            "_a",
-            "a b",
-            "a:b",
-            "al\u{ee}ce",
-            "a\u{fffd}",
-            "abcdefghijklmnopqrstu",
-        ] {
+        for name in ["1a", "_a", "a b", "a:b", "al\u{ee}ce", "a\u{fffd}", "abcdefghijklmnopqrstu"] {
             check_refused(&mut room, Ok(name));
         }
-        assert_eq!(
-            room.apply(CAROL, Ok("a-2_abcdefghijklmnop"))[0],
-            Effect::Enter
-        );
+        assert_eq!(room.apply(CAROL, Ok("a-2_abcdefghijklmnop"))[0], Effect::Enter);
     }
 
     #[test]
@@ -286,10 +248,7 @@ mod tests {
     fn a_name_is_free_again_when_its_client_has_left() {
         let mut room = room_of(&[(ALICE, "Alice")]);
         let left = "* Alice left";
-        assert_eq!(
-            room.leave(ALICE),
-            [Effect::Leave, show(left), tell_others(left)]
-        );
+        assert_eq!(room.leave(ALICE), [Effect::Leave, show(left), tell_others(left)]);
         assert_eq!(room.apply(BOB, Ok("alice"))[0], Effect::Enter);
     }
 
@@ -331,9 +290,9 @@ mod tests {
             };
             assert!(line.len() < SERVER_LINE_BYTES_MAX, "{} bytes", line.len());
             let named = line.matches("member").count() - 1; // the newcomer is named twice
-            let more = line.rsplit_once(", and ").map_or(0, |(_, tail)| {
-                tail.trim_end_matches(" more)").parse().unwrap()
-            });
+            let more = line
+                .rsplit_once(", and ")
+                .map_or(0, |(_, tail)| tail.trim_end_matches(" more)").parse().unwrap());
             assert_eq!(named as u64 + more, number + 1, "{line}");
         }
     }

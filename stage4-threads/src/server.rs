@@ -24,11 +24,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Serves for ever. Only what goes wrong at the start is an error.
 pub fn run(host: &str, port: u16, framing: Framing) -> anyhow::Result<()> {
     let listener = listen(host, port)?;
-    console::announce(
-        listener
-            .local_addr()
-            .context("cannot ask for the address")?,
-    );
+    console::announce(listener.local_addr().context("cannot ask for the address")?);
     let names_are_repeated = framing == Framing::Recv;
     let hub = Arc::new(Hub::new(Room::new(names_are_repeated)));
     let clients_max = clients_max();
@@ -45,10 +41,8 @@ pub fn run(host: &str, port: u16, framing: Framing) -> anyhow::Result<()> {
             ));
         } else if let Err(error) = connection::start(&hub, &client) {
             client.refuse();
-            shortage.tell(format_args!(
-                "cannot start a thread for client {}: {error}",
-                clients + 1
-            ));
+            shortage
+                .tell(format_args!("cannot start a thread for client {}: {error}", clients + 1));
         } else {
             shortage = Shortage::default();
         }
@@ -64,18 +58,14 @@ fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
                 "address already in use".to_string(),
                 "is another server running? try another PORT, or 0 for any free one",
             ),
-            ErrorKind::PermissionDenied => (
-                "permission denied".to_string(),
-                "try a PORT above 1023, or 0 for any free one",
-            ),
+            ErrorKind::PermissionDenied => {
+                ("permission denied".to_string(), "try a PORT above 1023, or 0 for any free one")
+            }
             ErrorKind::AddrNotAvailable => (
                 "not an address of this machine".to_string(),
                 "try 127.0.0.1, or 0.0.0.0 for all addresses",
             ),
-            _ => (
-                error.to_string(),
-                "is HOST an address or a name of this machine?",
-            ),
+            _ => (error.to_string(), "is HOST an address or a name of this machine?"),
         };
         anyhow!("cannot listen on {host}:{port}: {what}; {hint}")
     })
@@ -126,9 +116,7 @@ impl Shortage {
 fn clients_max() -> usize {
     let maps = fs::read_to_string("/proc/sys/vm/max_map_count");
     let maps: Option<usize> = maps.ok().and_then(|text| text.trim().parse().ok());
-    maps.map_or(usize::MAX, |maps| {
-        maps.saturating_sub(MAPS_RESERVED) / MAPS_PER_CLIENT
-    })
+    maps.map_or(usize::MAX, |maps| maps.saturating_sub(MAPS_RESERVED) / MAPS_PER_CLIENT)
 }
 
 /// Memory mappings of a client's two threads: each has a stack, a stack for signals, and a page

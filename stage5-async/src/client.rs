@@ -21,9 +21,7 @@ const LINES_PER_WRITE: usize = 64;
 
 pub fn run(host: &str, port: u16, name: Option<String>) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    let end = runtime
-        .context("cannot start the runtime")?
-        .block_on(chat(host, port, name));
+    let end = runtime.context("cannot start the runtime")?.block_on(chat(host, port, name));
     terminal::restore();
     end?;
     console::warn("the server has ended the connection");
@@ -33,11 +31,7 @@ pub fn run(host: &str, port: u16, name: Option<String>) -> anyhow::Result<()> {
 async fn chat(host: &str, port: u16, name: Option<String>) -> anyhow::Result<()> {
     let mut socket = connect(host, port).await?;
     let (input, screen) = terminal::open()?;
-    let greeting = Greeting {
-        name,
-        asked: Notify::new(),
-        answered: Notify::new(),
-    };
+    let greeting = Greeting { name, asked: Notify::new(), answered: Notify::new() };
     let (mut reader, mut writer) = socket.split();
     tokio::select! {
         end = print_lines(&mut reader, screen, &greeting) => end,
@@ -106,16 +100,9 @@ async fn print_lines(
 ) -> anyhow::Result<()> {
     let mut decoder = LineDecoder::new(SERVER_LINE_BYTES_MAX);
     let mut bytes = vec![0; READ_BYTES];
-    let mut door = Door {
-        questions: 0,
-        last_error: String::new(),
-        is_inside: false,
-    };
+    let mut door = Door { questions: 0, last_error: String::new(), is_inside: false };
     loop {
-        let count = reader
-            .read(&mut bytes)
-            .await
-            .context("the connection to the server broke")?;
+        let count = reader.read(&mut bytes).await.context("the connection to the server broke")?;
         if count == 0 {
             return Ok(());
         }

@@ -8,31 +8,16 @@ use crate::names;
 pub enum Command<'a> {
     Say(&'a str),
     Me(&'a str),
-    Tell {
-        name: &'a str,
-        text: &'a str,
-    },
-    Join {
-        room: &'a str,
-        key: Option<&'a str>,
-    },
-    Leave {
-        room: Option<&'a str>,
-    },
+    Tell { name: &'a str, text: &'a str },
+    Join { room: &'a str, key: Option<&'a str> },
+    Leave { room: Option<&'a str> },
     Rooms,
-    Who {
-        room: Option<&'a str>,
-    },
+    Who { room: Option<&'a str> },
     Nick(&'a str),
     Topic(Option<&'a str>),
     Help(Option<&'a str>),
-    Quit {
-        reason: Option<&'a str>,
-    },
-    Kick {
-        name: &'a str,
-        reason: Option<&'a str>,
-    },
+    Quit { reason: Option<&'a str> },
+    Kick { name: &'a str, reason: Option<&'a str> },
     Ban(&'a str),
     Unban(&'a str),
     Bans,
@@ -67,159 +52,70 @@ pub struct Entry {
 use Who::{Everyone, Operators, PasswordHolders};
 
 pub const COMMANDS: &[Entry] = &[
-    entry(
-        "join",
-        "#ROOM [KEY]",
-        Everyone,
-        "enter a room, or return to it",
-        |rest| {
-            let (room, key) = first_word(rest)?;
-            Some(Command::Join {
-                room,
-                key: at_most_one_word(key)?,
-            })
-        },
-    ),
-    entry(
-        "leave",
-        "[#ROOM]",
-        Everyone,
-        "leave this room, or another",
-        |rest| {
-            Some(Command::Leave {
-                room: at_most_one_word(rest)?,
-            })
-        },
-    ),
+    entry("join", "#ROOM [KEY]", Everyone, "enter a room, or return to it", |rest| {
+        let (room, key) = first_word(rest)?;
+        Some(Command::Join { room, key: at_most_one_word(key)? })
+    }),
+    entry("leave", "[#ROOM]", Everyone, "leave this room, or another", |rest| {
+        Some(Command::Leave { room: at_most_one_word(rest)? })
+    }),
     entry("rooms", "", Everyone, "list the rooms", |rest| {
         rest.is_empty().then_some(Command::Rooms)
     }),
-    entry(
-        "who",
-        "[#ROOM]",
-        Everyone,
-        "list who is in a room",
-        |rest| {
-            Some(Command::Who {
-                room: at_most_one_word(rest)?,
-            })
-        },
-    ),
+    entry("who", "[#ROOM]", Everyone, "list who is in a room", |rest| {
+        Some(Command::Who { room: at_most_one_word(rest)? })
+    }),
     entry("nick", "NAME", Everyone, "take another name", |rest| {
         Some(Command::Nick(one_word(rest)?))
     }),
-    entry(
-        "msg",
-        "NAME TEXT",
-        Everyone,
-        "write to one person; @NAME:TEXT is the same",
-        |rest| {
-            let (name, text) = first_word(rest)?;
-            Some(Command::Tell {
-                name,
-                text: some(text)?,
-            })
-        },
-    ),
-    entry("me", "TEXT", Everyone, "say what you are doing", |rest| {
-        Some(Command::Me(some(rest)?))
+    entry("msg", "NAME TEXT", Everyone, "write to one person; @NAME:TEXT is the same", |rest| {
+        let (name, text) = first_word(rest)?;
+        Some(Command::Tell { name, text: some(text)? })
     }),
-    entry(
-        "topic",
-        "[TEXT]",
-        Everyone,
-        "show the topic; operators set it",
-        |rest| Some(Command::Topic(some(rest))),
-    ),
-    entry(
-        "help",
-        "[COMMAND]",
-        Everyone,
-        "list the commands, or explain one",
-        |rest| Some(Command::Help(at_most_one_word(rest)?)),
-    ),
+    entry("me", "TEXT", Everyone, "say what you are doing", |rest| Some(Command::Me(some(rest)?))),
+    entry("topic", "[TEXT]", Everyone, "show the topic; operators set it", |rest| {
+        Some(Command::Topic(some(rest)))
+    }),
+    entry("help", "[COMMAND]", Everyone, "list the commands, or explain one", |rest| {
+        Some(Command::Help(at_most_one_word(rest)?))
+    }),
     entry("quit", "[REASON]", Everyone, "end the connection", |rest| {
         Some(Command::Quit { reason: some(rest) })
     }),
-    entry(
-        "kick",
-        "NAME [REASON]",
-        Operators,
-        "put somebody out of the room",
-        |rest| {
-            let (name, reason) = first_word(rest)?;
-            Some(Command::Kick {
-                name,
-                reason: some(reason),
-            })
-        },
-    ),
-    entry(
-        "ban",
-        "NAME|IP",
-        Operators,
-        "put somebody out and keep them out",
-        |rest| Some(Command::Ban(one_word(rest)?)),
-    ),
-    entry(
-        "unban",
-        "NAME|IP",
-        Operators,
-        "let somebody in again",
-        |rest| Some(Command::Unban(one_word(rest)?)),
-    ),
+    entry("kick", "NAME [REASON]", Operators, "put somebody out of the room", |rest| {
+        let (name, reason) = first_word(rest)?;
+        Some(Command::Kick { name, reason: some(reason) })
+    }),
+    entry("ban", "NAME|IP", Operators, "put somebody out and keep them out", |rest| {
+        Some(Command::Ban(one_word(rest)?))
+    }),
+    entry("unban", "NAME|IP", Operators, "let somebody in again", |rest| {
+        Some(Command::Unban(one_word(rest)?))
+    }),
     entry("bans", "", Operators, "list who is banned", |rest| {
         rest.is_empty().then_some(Command::Bans)
     }),
-    entry(
-        "op",
-        "NAME",
-        Operators,
-        "make somebody an operator",
-        |rest| Some(Command::Op(one_word(rest)?)),
-    ),
-    entry(
-        "deop",
-        "NAME",
-        Operators,
-        "take the operator's right away, or give it up",
-        |rest| Some(Command::Deop(one_word(rest)?)),
-    ),
-    entry(
-        "mute",
-        "NAME",
-        Operators,
-        "let somebody listen only",
-        |rest| Some(Command::Mute(one_word(rest)?)),
-    ),
-    entry(
-        "unmute",
-        "NAME",
-        Operators,
-        "let somebody speak again",
-        |rest| Some(Command::Unmute(one_word(rest)?)),
-    ),
-    entry(
-        "key",
-        "[KEY]",
-        Operators,
-        "ask newcomers for a key, or for none",
-        |rest| Some(Command::Key(at_most_one_word(rest)?)),
-    ),
-    entry(
-        "limit",
-        "[N]",
-        Operators,
-        "let N people in at most, or any number",
-        |rest| Some(Command::Limit(at_most_one_word(rest)?)),
-    ),
-    entry(
-        "admin",
-        "PASSWORD",
-        PasswordHolders,
-        "be an operator in every room",
-        |rest| Some(Command::Admin(some(rest)?)),
-    ),
+    entry("op", "NAME", Operators, "make somebody an operator", |rest| {
+        Some(Command::Op(one_word(rest)?))
+    }),
+    entry("deop", "NAME", Operators, "take the operator's right away, or give it up", |rest| {
+        Some(Command::Deop(one_word(rest)?))
+    }),
+    entry("mute", "NAME", Operators, "let somebody listen only", |rest| {
+        Some(Command::Mute(one_word(rest)?))
+    }),
+    entry("unmute", "NAME", Operators, "let somebody speak again", |rest| {
+        Some(Command::Unmute(one_word(rest)?))
+    }),
+    entry("key", "[KEY]", Operators, "ask newcomers for a key, or for none", |rest| {
+        Some(Command::Key(at_most_one_word(rest)?))
+    }),
+    entry("limit", "[N]", Operators, "let N people in at most, or any number", |rest| {
+        Some(Command::Limit(at_most_one_word(rest)?))
+    }),
+    entry("admin", "PASSWORD", PasswordHolders, "be an operator in every room", |rest| {
+        Some(Command::Admin(some(rest)?))
+    }),
 ];
 
 const fn entry(
@@ -229,13 +125,7 @@ const fn entry(
     help: &'static str,
     parse: for<'a> fn(&'a str) -> Option<Command<'a>>,
 ) -> Entry {
-    Entry {
-        name,
-        arguments,
-        who,
-        help,
-        parse,
-    }
+    Entry { name, arguments, who, help, parse }
 }
 
 /// The commands of a server with or without `--admin-password-file`.
@@ -274,19 +164,14 @@ pub fn find(word: &str, with_admin: bool) -> Result<&'static Entry, String> {
     }
     let nearest = known(with_admin).min_by_key(|entry| typing_errors(&wanted, entry.name));
     let nearest = nearest.map_or("help", |entry| entry.name);
-    Err(format!(
-        "unknown command /{word}; did you mean /{nearest}? /help lists the commands"
-    ))
+    Err(format!("unknown command /{word}; did you mean /{nearest}? /help lists the commands"))
 }
 
 fn parse_command(text: &str, with_admin: bool) -> Result<Command<'_>, String> {
     let (word, rest) = text.split_once(BLANKS).unwrap_or((text, ""));
     let entry = find(word, with_admin)?;
-    (entry.parse)(rest.trim_matches(BLANKS)).ok_or_else(|| {
-        format!("usage: /{} {}", entry.name, entry.arguments)
-            .trim_end()
-            .into()
-    })
+    (entry.parse)(rest.trim_matches(BLANKS))
+        .ok_or_else(|| format!("usage: /{} {}", entry.name, entry.arguments).trim_end().into())
 }
 
 fn parse_private(text: &str) -> Result<Command<'_>, String> {
@@ -368,22 +253,13 @@ mod tests {
 
     #[test]
     fn commands_are_known_in_any_case_and_with_many_blanks() {
-        check(
-            "/JOIN \t #a   b",
-            Command::Join {
-                room: "#a",
-                key: Some("b"),
-            },
-        );
+        check("/JOIN \t #a   b", Command::Join { room: "#a", key: Some("b") });
         check("/leave", Command::Leave { room: None });
     }
 
     #[test]
     fn the_text_of_a_message_keeps_its_blanks_and_colons() {
-        let told = Command::Tell {
-            name: "bob",
-            text: "a:  b",
-        };
+        let told = Command::Tell { name: "bob", text: "a:  b" };
         check("/msg bob a:  b", told.clone());
         check("@bob: a:  b", told);
     }
@@ -411,10 +287,7 @@ mod tests {
     #[test]
     fn an_unknown_command_is_answered_with_the_nearest_and_nothing_of_its_arguments() {
         let error = parse("/amdin secret", true).unwrap_err();
-        assert!(
-            error.contains("/amdin") && error.contains("/admin"),
-            "{error}"
-        );
+        assert!(error.contains("/amdin") && error.contains("/admin"), "{error}");
         assert!(!error.contains("secret"), "{error}");
         assert!(parse("/jion #a", true).unwrap_err().contains("/join"));
     }
@@ -436,11 +309,7 @@ mod tests {
     fn names_in_the_table_are_unique_and_in_lower_case() {
         for (place, entry) in COMMANDS.iter().enumerate() {
             assert_eq!(entry.name, entry.name.to_ascii_lowercase());
-            assert!(
-                COMMANDS[..place]
-                    .iter()
-                    .all(|other| other.name != entry.name)
-            );
+            assert!(COMMANDS[..place].iter().all(|other| other.name != entry.name));
         }
     }
 }

@@ -48,20 +48,14 @@ impl Connection {
     pub async fn run(mut self, limits: Rc<Limits>, seat: Seat) {
         let end = self.talk(&limits).await;
         let reason = end.as_ref().err().map(plain_words);
-        let ended = Event::Ended {
-            client: self.client,
-            reason,
-        };
+        let ended = Event::Ended { client: self.client, reason };
         let _ = self.hub.send(ended).await; // fails when the hub is gone, and nobody is to be told
         if end.is_err() {
             return;
         }
         let (_, mut writer) = self.socket.split();
         let the_rest = write_mail(&self.outbox, &mut writer, self.client);
-        if timeout(LAST_WRITES, the_rest)
-            .await
-            .is_ok_and(|end| end.is_ok())
-        {
+        if timeout(LAST_WRITES, the_rest).await.is_ok_and(|end| end.is_ok()) {
             drop(seat); // before the client sees its end, comes again, and finds its place taken
             hang_up(&mut self.socket, &self.hub).await;
         }
@@ -133,10 +127,7 @@ async fn wait_for_turn(
     if wait.is_zero() {
         return Ok(());
     }
-    explain!(
-        "task of {client}: its next line waits {} ms for its turn",
-        wait.as_millis()
-    );
+    explain!("task of {client}: its next line waits {} ms for its turn", wait.as_millis());
     in_box(sleep_unless_reset(wait, reader)).await
 }
 
@@ -151,12 +142,10 @@ async fn read_once(reader: &mut ReadHalf<'_>, mut take: impl FnMut(&[u8])) -> io
     poll_fn(|context| {
         let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
         let mut bytes = ReadBuf::uninit(&mut bytes);
-        Pin::new(&mut *reader)
-            .poll_read(context, &mut bytes)
-            .map_ok(|()| {
-                take(bytes.filled());
-                bytes.filled().len()
-            })
+        Pin::new(&mut *reader).poll_read(context, &mut bytes).map_ok(|()| {
+            take(bytes.filled());
+            bytes.filled().len()
+        })
     })
     .await
 }
@@ -185,10 +174,7 @@ async fn write_mail(
                 [all] => writer.try_write(all)?, // the usual case, and `send` is quicker than `writev`
                 parts => writer.try_write_vectored(parts)?,
             };
-            explain!(
-                "task of {client}: {written} of {} left in one write",
-                in_words(owed)
-            );
+            explain!("task of {client}: {written} of {} left in one write", in_words(owed));
             Ok(written)
         };
         match outbox.write_with(write) {
@@ -205,11 +191,7 @@ async fn write_mail(
 
 fn in_words(owed: &[IoSlice]) -> String {
     let bytes: usize = owed.iter().map(|part| part.len()).sum();
-    let lines = owed
-        .iter()
-        .flat_map(|part| part.iter())
-        .filter(|byte| **byte == b'\n')
-        .count();
+    let lines = owed.iter().flat_map(|part| part.iter()).filter(|byte| **byte == b'\n').count();
     format!("{bytes} bytes ({lines} lines)")
 }
 
@@ -217,10 +199,7 @@ fn in_words(owed: &[IoSlice]) -> String {
 async fn remind_of_name(hub: &mpsc::Sender<Event>, client: ClientId, limits: &Limits) {
     if limits.seconds_to_register > 0 {
         sleep(Duration::from_secs(limits.seconds_to_register)).await;
-        let _ = hub
-            .reserve()
-            .await
-            .map(|place| place.send(Event::NameIsDue { client }));
+        let _ = hub.reserve().await.map(|place| place.send(Event::NameIsDue { client }));
     }
     pending().await // never the reason why a conversation ends
 }

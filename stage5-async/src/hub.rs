@@ -50,11 +50,8 @@ const TURN_BYTES_MAX: usize = 64 * 1024;
 // ANCHOR: run
 pub async fn run(mut events: mpsc::Receiver<Event>, limits: Limits, password: Option<String>) {
     let turn_bytes_max = turn_bytes_max(limits.bytes_owed);
-    let mut hub = Hub {
-        rooms: Rooms::new(limits, password),
-        outboxes: Vec::new(),
-        page: Rc::default(),
-    };
+    let mut hub =
+        Hub { rooms: Rooms::new(limits, password), outboxes: Vec::new(), page: Rc::default() };
     let mut batch = Vec::new();
     while events.recv_many(&mut batch, EVENTS_MAX).await > 0 {
         explain!("hub: woke up; events in its mailbox: {}", batch.len());
@@ -103,25 +100,17 @@ impl Hub {
     /// Not `async`, on purpose: what is decided for one event is carried out before the next.
     fn handle(&mut self, event: Event) {
         let effects = match event {
-            Event::Arrived {
-                client,
-                address,
-                outbox,
-            } => {
+            Event::Arrived { client, address, outbox } => {
                 if self.outboxes.len() <= client.0 {
                     self.outboxes.resize(client.0 + 1, None);
                 }
                 self.outboxes[client.0] = Some(outbox);
                 self.rooms.arrive(client, address)
             }
-            Event::Line {
-                client,
-                line: Ok(line),
-            } => self.rooms.apply(client, &line),
-            Event::Line {
-                client,
-                line: Err(error),
-            } => self.rooms.refuse(client, &error.to_string()),
+            Event::Line { client, line: Ok(line) } => self.rooms.apply(client, &line),
+            Event::Line { client, line: Err(error) } => {
+                self.rooms.refuse(client, &error.to_string())
+            }
             Event::NameIsDue { client } => self.rooms.name_is_due(client),
             Event::Ended { client, reason } => self.rooms.leave(client, reason.as_deref()),
             Event::ShutDown => Vec::new(),

@@ -82,19 +82,9 @@ impl Door {
 
     pub fn enter(&mut self, from: IpAddr) -> Result<ClientId, String> {
         let here = self.per_address.get(&from).copied().unwrap_or(0);
-        one_more(
-            self.inside,
-            self.max_clients,
-            "the server is full",
-            "--max-clients",
-        )?;
+        one_more(self.inside, self.max_clients, "the server is full", "--max-clients")?;
         let too_many = "too many connections from your address";
-        one_more(
-            here,
-            self.clients_per_address,
-            too_many,
-            "--clients-per-address",
-        )?;
+        one_more(here, self.clients_per_address, too_many, "--clients-per-address")?;
         self.per_address.insert(from, here + 1);
         let client = self.free.pop().unwrap_or(ClientId(self.inside));
         self.inside += 1;
@@ -130,10 +120,7 @@ pub struct Allowance {
 impl Allowance {
     pub fn new(lines_per_second: u32, now: Instant) -> Allowance {
         let interval = Duration::from_secs(1).checked_div(lines_per_second);
-        Allowance {
-            interval: interval.unwrap_or_default(),
-            next_slot: now,
-        }
+        Allowance { interval: interval.unwrap_or_default(), next_slot: now }
     }
 
     /// Books one line, now.
@@ -186,11 +173,7 @@ mod tests {
     fn an_address_is_counted_by_itself_and_forgotten_when_nobody_is_left() {
         let mut door = door(0, 1);
         let home = door.enter(HOME).unwrap();
-        assert!(
-            door.enter(HOME)
-                .unwrap_err()
-                .contains("--clients-per-address")
-        );
+        assert!(door.enter(HOME).unwrap_err().contains("--clients-per-address"));
         door.enter(AWAY).unwrap();
         door.leave(home, HOME);
         assert!(!door.per_address.contains_key(&HOME));
@@ -210,9 +193,7 @@ mod tests {
 
     /// How long each of `count` lines waits that are all there at once.
     fn waits(allowance: &mut Allowance, now: Instant, count: usize) -> Vec<u128> {
-        (0..count)
-            .map(|_| allowance.book(now).as_millis())
-            .collect()
+        (0..count).map(|_| allowance.book(now).as_millis()).collect()
     }
 
     #[test]
@@ -238,10 +219,6 @@ mod tests {
     fn without_a_limit_nothing_waits() {
         let now = Instant::now();
         let mut allowance = Allowance::new(0, now);
-        assert!(
-            waits(&mut allowance, now, 1000)
-                .iter()
-                .all(|wait| *wait == 0)
-        );
+        assert!(waits(&mut allowance, now, 1000).iter().all(|wait| *wait == 0));
     }
 }

@@ -83,9 +83,7 @@ impl Rooms {
             return Err("use /leave to go yourself".into());
         }
         let reason = reason.filter(|_| self.check_may_speak(from, &key).is_ok());
-        let reason = reason
-            .map(|reason| format!(": {reason}"))
-            .unwrap_or_default();
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         self.put_out(from, member, &key, "kicked", &reason);
         Ok(())
     }
@@ -98,11 +96,7 @@ impl Rooms {
         how: &str,
         reason: &str,
     ) {
-        let line = format!(
-            "* {} was {how} by {}{reason}",
-            self.name(member),
-            self.name(from)
-        );
+        let line = format!("* {} was {how} by {}{reason}", self.name(member), self.name(from));
         self.tell_room(key, None, line);
         self.remove(member, key);
     }
@@ -233,11 +227,7 @@ impl Rooms {
     fn set_key(&mut self, from: ClientId, new: Option<&str>) -> Outcome {
         let key = self.moderated(from)?;
         self.room_mut(&key).key = new.map(str::to_string);
-        let what = if new.is_some() {
-            "set a key"
-        } else {
-            "removed the key"
-        };
+        let what = if new.is_some() { "set a key" } else { "removed the key" };
         self.announce(from, &key, what.into())
     }
 
@@ -245,9 +235,7 @@ impl Rooms {
         let key = self.moderated(from)?;
         let limit: usize = match limit {
             None => 0,
-            Some(digits) => digits
-                .parse()
-                .map_err(|_| format!("not a number: {digits}"))?,
+            Some(digits) => digits.parse().map_err(|_| format!("not a number: {digits}"))?,
         };
         self.room_mut(&key).limit = (limit > 0).then_some(limit);
         let what = match limit {
@@ -267,11 +255,7 @@ impl Rooms {
     /// delays nobody else.
     fn become_admin(&mut self, from: ClientId, password: &str) -> Outcome {
         let who = format!("{} ({})", self.name(from), self.client(from).address);
-        if !self
-            .password
-            .as_deref()
-            .is_some_and(|right| is_equal(right, password))
-        {
+        if !self.password.as_deref().is_some_and(|right| is_equal(right, password)) {
             self.log(format!("{who} gave a wrong admin password"));
             return Err("wrong password".into());
         }
@@ -293,9 +277,6 @@ fn parse_banned(whom: &str) -> Result<Banned, String> {
 /// Looks at every byte, whether the first one is wrong or the last: the time that the answer
 /// takes says nothing about how much of a guess was right.
 fn is_equal(right: &str, guess: &str) -> bool {
-    let differences = right
-        .bytes()
-        .zip(guess.bytes())
-        .fold(0, |all, (a, b)| all | (a ^ b));
+    let differences = right.bytes().zip(guess.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
     right.len() == guess.len() && differences == 0
 }

@@ -14,21 +14,14 @@ pub fn check_name(text: &str) -> Result<(), String> {
     if is_name(text) {
         return Ok(());
     }
-    Err(format!(
-        "bad name: 1 to {NAME_MAX} letters, digits, _ and -, and a letter to begin with"
-    ))
+    Err(format!("bad name: 1 to {NAME_MAX} letters, digits, _ and -, and a letter to begin with"))
 }
 
 pub fn check_room_name(text: &str) -> Result<(), String> {
-    if text
-        .strip_prefix('#')
-        .is_some_and(|name| is_word(name, ROOM_NAME_MAX))
-    {
+    if text.strip_prefix('#').is_some_and(|name| is_word(name, ROOM_NAME_MAX)) {
         return Ok(());
     }
-    Err(format!(
-        "bad room name: # and 1 to {ROOM_NAME_MAX} letters, digits, _ and -"
-    ))
+    Err(format!("bad room name: # and 1 to {ROOM_NAME_MAX} letters, digits, _ and -"))
 }
 
 /// Names that differ only in case are the same name: this is what is compared.
@@ -51,16 +44,7 @@ mod tests {
         for good in ["a", "Bob", "x-_9", "abcdefghijklmnopqrst"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in [
-            "",
-            "9a",
-            "-a",
-            "a b",
-            "a:b",
-            "#a",
-            "abcdefghijklmnopqrstu",
-            "zo\u{eb}",
-        ] {
+        for bad in ["", "9a", "-a", "a b", "a:b", "#a", "abcdefghijklmnopqrstu", "zo\u{eb}"] {
             assert!(!is_name(bad), "{bad}");
         }
     }

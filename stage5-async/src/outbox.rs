@@ -52,11 +52,7 @@ impl Outbox {
     pub fn new(bytes_max: usize) -> Outbox {
         Outbox {
             mail: RefCell::default(),
-            bytes_max: if bytes_max == 0 {
-                usize::MAX
-            } else {
-                bytes_max
-            },
+            bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             closed: Cell::new(false),
             waiting: Cell::new(None),
         }
@@ -143,11 +139,7 @@ struct Mail {
 impl Mail {
     // ANCHOR: add
     fn add(&mut self, page: &Rc<Page>, line: Range<usize>) {
-        if !self
-            .page
-            .as_ref()
-            .is_some_and(|last| Rc::ptr_eq(last, page))
-        {
+        if !self.page.as_ref().is_some_and(|last| Rc::ptr_eq(last, page)) {
             self.copy_parts();
             self.page = Some(page.clone());
         }
@@ -166,11 +158,8 @@ impl Mail {
         let rest = Some(&self.rest[..]).filter(|rest| !rest.is_empty());
         let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
         let parts = rest.into_iter().chain(parts);
-        let count = slices
-            .iter_mut()
-            .zip(parts)
-            .map(|(slice, part)| *slice = IoSlice::new(part))
-            .count();
+        let count =
+            slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part)).count();
         write(&slices[..count])
     }
 
@@ -207,10 +196,7 @@ mod tests {
     fn take(outbox: &Outbox, count: usize) -> String {
         let mut taken = Vec::new();
         let write = |slices: &[IoSlice]| {
-            taken = slices
-                .iter()
-                .flat_map(|part| part.iter().copied())
-                .collect();
+            taken = slices.iter().flat_map(|part| part.iter().copied()).collect();
             taken.truncate(count);
             Ok(taken.len())
         };

@@ -53,11 +53,8 @@ impl Room {
             return Err(format!("you are banned from {room}"));
         }
         if self.key.is_some() && key != self.key.as_deref() {
-            let wrong = if key.is_some() {
-                "that is not the key of"
-            } else {
-                "you need the key of"
-            };
+            let wrong =
+                if key.is_some() { "that is not the key of" } else { "you need the key of" };
             return Err(format!("{wrong} {room}: /join {room} KEY"));
         }
         match self.limit {
@@ -85,16 +82,9 @@ impl Room {
     /// Takes the right away. When nobody else has it, the other member who has been here longest
     /// gets it and is returned; who is alone keeps it (rule S5.6).
     pub fn give_up_right(&mut self, client: ClientId) -> Result<Option<ClientId>, String> {
-        let successor = self
-            .members
-            .iter()
-            .find(|member| **member != client)
-            .copied();
+        let successor = self.members.iter().find(|member| **member != client).copied();
         match successor {
-            None => Err(format!(
-                "you are alone in {} and stay its operator",
-                self.name
-            )),
+            None => Err(format!("you are alone in {} and stay its operator", self.name)),
             Some(successor) => {
                 self.operators.remove(&client);
                 Ok(self.succeed(successor))

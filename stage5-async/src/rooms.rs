@@ -27,10 +27,7 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receivers {
     One(ClientId),
-    All {
-        members: Rc<Vec<ClientId>>,
-        except: Option<ClientId>,
-    },
+    All { members: Rc<Vec<ClientId>>, except: Option<ClientId> },
 }
 
 /// A room's name in lower case: two spellings of a name are one room.
@@ -78,13 +75,8 @@ impl Rooms {
     }
 
     pub fn arrive(&mut self, client: ClientId, address: SocketAddr) -> Vec<Effect> {
-        let newcomer = Client {
-            address,
-            name: None,
-            rooms: Vec::new(),
-            current: None,
-            is_admin: false,
-        };
+        let newcomer =
+            Client { address, name: None, rooms: Vec::new(), current: None, is_admin: false };
         if self.clients.len() <= client.0 {
             self.clients.resize_with(client.0 + 1, || None);
         }
@@ -122,10 +114,7 @@ impl Rooms {
 
     /// The time to choose a name is over.
     pub fn name_is_due(&mut self, client: ClientId) -> Vec<Effect> {
-        if self
-            .find(client)
-            .is_some_and(|client| client.name.is_none())
-        {
+        if self.find(client).is_some_and(|client| client.name.is_none()) {
             let seconds = self.limits.seconds_to_register;
             self.tell(
                 client,
@@ -149,10 +138,7 @@ impl Rooms {
     pub fn shut_down(&mut self) -> Vec<Effect> {
         let everyone = Rc::new(self.names.values().copied().collect());
         self.effects.push(Effect::Send {
-            to: Receivers::All {
-                members: everyone,
-                except: None,
-            },
+            to: Receivers::All { members: everyone, except: None },
             line: "* the server is shutting down\n".into(),
         });
         self.take_effects()
@@ -170,16 +156,12 @@ impl Rooms {
         let lobby = RoomKey::from(LOBBY);
         let admitted = self.rooms[&lobby].admits(line, self.client(from).ip(), None);
         let place = match admitted {
-            Ok(()) => format!(
-                "you are in {LOBBY} with {} others",
-                self.rooms[&lobby].members().len()
-            ),
+            Ok(()) => {
+                format!("you are in {LOBBY} with {} others", self.rooms[&lobby].members().len())
+            }
             Err(_) => "you are in no room".to_string(),
         };
-        self.tell(
-            from,
-            format_args!("* welcome {line}: {place}; /help lists the commands"),
-        );
+        self.tell(from, format_args!("* welcome {line}: {place}; /help lists the commands"));
         admitted?;
         self.enter(from, &lobby);
         Ok(())
@@ -245,15 +227,8 @@ impl Rooms {
             return Ok(());
         }
         self.check_may_join(from, &key, given)?;
-        let room = self
-            .rooms
-            .entry(key.clone())
-            .or_insert_with(|| Room::new(name));
-        let mut line = format!(
-            "* you are in {} with {} others",
-            room.name,
-            room.members().len()
-        );
+        let room = self.rooms.entry(key.clone()).or_insert_with(|| Room::new(name));
+        let mut line = format!("* you are in {} with {} others", room.name, room.members().len());
         if let Some(topic) = &room.topic {
             line += &format!("; topic: {topic}");
         }
@@ -268,30 +243,19 @@ impl Rooms {
         if &**key != LOBBY {
             let joined = client.rooms.iter().filter(|room| &***room != LOBBY).count();
             let too_many = "you are in too many rooms";
-            one_more(
-                joined,
-                limits.rooms_per_client,
-                too_many,
-                "--rooms-per-client",
-            )?;
+            one_more(joined, limits.rooms_per_client, too_many, "--rooms-per-client")?;
         }
         match self.rooms.get(key) {
             Some(room) => room.admits(self.name(from), client.ip(), given),
-            None => one_more(
-                self.rooms.len() - 1,
-                limits.max_rooms,
-                "too many rooms",
-                "--max-rooms",
-            ),
+            None => {
+                one_more(self.rooms.len() - 1, limits.max_rooms, "too many rooms", "--max-rooms")
+            }
         }
     }
 
     /// Puts the client into the room, where the others hear of it, and makes it the current one.
     fn enter(&mut self, client: ClientId, key: &RoomKey) {
-        let room = self
-            .rooms
-            .get_mut(key)
-            .expect("the caller found or made the room");
+        let room = self.rooms.get_mut(key).expect("the caller found or made the room");
         room.enter(client);
         if &**key != LOBBY {
             room.ensure_operator();
@@ -331,10 +295,7 @@ impl Rooms {
 
     /// The room's side of a departure: somebody decides in it, or it is forgotten.
     fn remove_from_room(&mut self, client: ClientId, key: &RoomKey) {
-        let room = self
-            .rooms
-            .get_mut(key)
-            .expect("clients are in rooms that exist");
+        let room = self.rooms.get_mut(key).expect("clients are in rooms that exist");
         room.remove(client);
         if &**key == LOBBY {
             return; // has no operator, and is never forgotten
@@ -351,9 +312,7 @@ impl Rooms {
         let rooms = std::mem::take(&mut self.client_mut(client).rooms);
         for key in &rooms {
             let reason = reason.filter(|_| self.check_may_speak(client, key).is_ok());
-            let reason = reason
-                .map(|reason| format!(": {reason}"))
-                .unwrap_or_default();
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             let line = format!("* {} left{reason}", self.name(client));
             self.tell_room(key, Some(client), line);
             self.remove_from_room(client, key);
@@ -385,22 +344,12 @@ impl Rooms {
             None => self.current(from)?,
             Some(name) => RoomKey::from(fold(name)),
         };
-        let room = self
-            .rooms
-            .get(&key)
-            .ok_or("there is no such room; /rooms lists them")?;
+        let room = self.rooms.get(&key).ok_or("there is no such room; /rooms lists them")?;
         if room.key.is_some() && !self.is_member(from, &key) {
-            return Err(format!(
-                "{} has a key: only members see who is there",
-                room.name
-            ));
+            return Err(format!("{} has a key: only members see who is there", room.name));
         }
         let describe = |member: &ClientId| {
-            let operator = if room.is_operator(*member) {
-                " (operator)"
-            } else {
-                ""
-            };
+            let operator = if room.is_operator(*member) { " (operator)" } else { "" };
             format!("{}{operator}", self.name(*member))
         };
         let names = room.members().iter().map(describe).collect();
@@ -440,10 +389,7 @@ impl Rooms {
             None => command::known(with_admin).collect(),
         };
         if wanted.is_none() {
-            self.tell(
-                from,
-                "* TEXT goes to your room, //TEXT says /TEXT, @NAME:TEXT is private",
-            );
+            self.tell(from, "* TEXT goes to your room, //TEXT says /TEXT, @NAME:TEXT is private");
         }
         for entry in entries {
             let usage = format!("/{} {}", entry.name, entry.arguments);
@@ -464,8 +410,7 @@ impl Rooms {
     }
 
     pub(crate) fn client(&self, client: ClientId) -> &Client {
-        self.find(client)
-            .expect("rooms and names know connected clients only")
+        self.find(client).expect("rooms and names know connected clients only")
     }
 
     pub(crate) fn client_mut(&mut self, client: ClientId) -> &mut Client {
@@ -487,9 +432,7 @@ impl Rooms {
     }
 
     pub(crate) fn room_mut(&mut self, key: &str) -> &mut Room {
-        self.rooms
-            .get_mut(key)
-            .expect("clients are in rooms that exist")
+        self.rooms.get_mut(key).expect("clients are in rooms that exist")
     }
 
     pub(crate) fn is_member(&self, client: ClientId, key: &RoomKey) -> bool {
@@ -512,19 +455,13 @@ impl Rooms {
 
     pub(crate) fn tell(&mut self, client: ClientId, text: impl Display) {
         let line = format!("{text}\n");
-        self.effects.push(Effect::Send {
-            to: Receivers::One(client),
-            line,
-        });
+        self.effects.push(Effect::Send { to: Receivers::One(client), line });
     }
 
     pub(crate) fn tell_room(&mut self, key: &str, except: Option<ClientId>, text: impl Display) {
         let room = &self.rooms[key];
         let line = format!("[{}] {text}\n", room.name);
-        let to = Receivers::All {
-            members: room.members().clone(),
-            except,
-        };
+        let to = Receivers::All { members: room.members().clone(), except };
         self.effects.push(Effect::Send { to, line });
     }
 
@@ -564,14 +501,8 @@ impl fmt::Display for Receivers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Receivers::One(client) => write!(f, "{client}"),
-            Receivers::All {
-                members,
-                except: None,
-            } => write!(f, "{} clients", members.len()),
-            Receivers::All {
-                members,
-                except: Some(sender),
-            } => {
+            Receivers::All { members, except: None } => write!(f, "{} clients", members.len()),
+            Receivers::All { members, except: Some(sender) } => {
                 write!(f, "{} clients but {sender}", members.len())
             }
         }

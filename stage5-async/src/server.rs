@@ -87,10 +87,7 @@ async fn serve(
     drop(listener); // nobody comes in any more
     let _ = server.hub.send(Event::ShutDown).await; // fails only when the hub is gone
     hub.await.context("the hub panicked")?; // everybody has been told
-    if timeout(SHUTDOWN_GRACE, server.clients.join_all())
-        .await
-        .is_err()
-    {
+    if timeout(SHUTDOWN_GRACE, server.clients.join_all()).await.is_err() {
         console::warn("some clients did not read to the end; closed without them");
     }
     Ok(())
@@ -151,33 +148,19 @@ impl Server {
             Ok(client) => self.start(client, socket, address).await,
             Err(why) => {
                 explain!("door: {address} is refused: {why}");
-                self.clients
-                    .spawn_local(connection::refuse(socket, why, self.hub.clone()));
+                self.clients.spawn_local(connection::refuse(socket, why, self.hub.clone()));
             }
         }
     }
 
     async fn start(&mut self, client: ClientId, socket: TcpStream, address: SocketAddr) {
-        let seat = Seat {
-            door: self.door.clone(),
-            client,
-            ip: address.ip(),
-        };
+        let seat = Seat { door: self.door.clone(), client, ip: address.ip() };
         let outbox = Rc::new(Outbox::new(self.limits.bytes_owed));
-        let arrived = Event::Arrived {
-            client,
-            address,
-            outbox: outbox.clone(),
-        };
+        let arrived = Event::Arrived { client, address, outbox: outbox.clone() };
         if self.hub.send(arrived).await.is_err() {
             return; // the server is shutting down
         }
-        let connection = Connection {
-            client,
-            socket,
-            outbox,
-            hub: self.hub.clone(),
-        };
+        let connection = Connection { client, socket, outbox, hub: self.hub.clone() };
         let limits = self.limits.clone();
         self.clients.spawn_local(connection.run(limits, seat));
     }
@@ -187,9 +170,7 @@ impl Server {
 /// of silence the kernel asks whether it is still there, and again every 10 s. The kernel's own
 /// setting would be two hours.
 fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(10))
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10))
 }
 
 /// A client's place at the door. It is free again when this is dropped, however the task ends.
@@ -225,10 +206,7 @@ impl Pause {
     const LONGEST: Duration = Duration::from_secs(1);
 
     fn new() -> Pause {
-        Pause {
-            next: Pause::SHORTEST,
-            last_failure: None,
-        }
+        Pause { next: Pause::SHORTEST, last_failure: None }
     }
 
     fn is_over(&mut self) {
@@ -237,14 +215,10 @@ impl Pause {
 
     async fn after(&mut self, error: io::Error) {
         // A client that leaves makes place for one, and the next fails again: still the same story.
-        let is_news = self
-            .last_failure
-            .is_none_or(|at| at.elapsed() > 3 * Pause::LONGEST);
+        let is_news = self.last_failure.is_none_or(|at| at.elapsed() > 3 * Pause::LONGEST);
         self.last_failure = Some(Instant::now());
         if is_news {
-            console::warn(format_args!(
-                "cannot accept clients for now: {error}; trying again"
-            ));
+            console::warn(format_args!("cannot accept clients for now: {error}; trying again"));
         }
         sleep(self.next).await;
         self.next = (2 * self.next).min(Pause::LONGEST);

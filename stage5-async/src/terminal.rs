@@ -37,9 +37,7 @@ pub fn open() -> anyhow::Result<(mpsc::Receiver<Vec<u8>>, Screen)> {
     }
     remember();
     let mut editor = DefaultEditor::new().context("cannot use this terminal")?;
-    let printer = editor
-        .create_external_printer()
-        .context("cannot print on this terminal")?;
+    let printer = editor.create_external_printer().context("cannot print on this terminal")?;
     thread::spawn(move || edit(editor, &lines));
     Ok((input, Screen::Terminal(Box::new(printer))))
 }
@@ -68,10 +66,7 @@ fn edit(mut editor: DefaultEditor, lines: &mpsc::Sender<Vec<u8>>) {
         match editor.readline(PROMPT) {
             Ok(line) => {
                 let _ = editor.add_history_entry(&line); // to be found again with the arrow keys
-                if lines
-                    .blocking_send(format!("{line}\n").into_bytes())
-                    .is_err()
-                {
+                if lines.blocking_send(format!("{line}\n").into_bytes()).is_err() {
                     return;
                 }
             }
@@ -93,11 +88,7 @@ impl Screen {
 
     /// A person is asked in words, a program by the protocol's own.
     pub fn ask_for_name(&mut self) {
-        self.print(if self.is_terminal() {
-            "What is your name?"
-        } else {
-            "NICK"
-        });
+        self.print(if self.is_terminal() { "What is your name?" } else { "NICK" });
     }
 
     pub fn is_terminal(&self) -> bool {
@@ -111,10 +102,7 @@ static SETTINGS: OnceLock<String> = OnceLock::new();
 /// The editor's thread cannot be asked to stop in the middle of a line, so when the server ends
 /// first, nobody but us undoes what the editor did to the terminal (no echo, no line ends).
 fn remember() {
-    let settings = Command::new("stty")
-        .arg("-g")
-        .stdin(Stdio::inherit())
-        .output();
+    let settings = Command::new("stty").arg("-g").stdin(Stdio::inherit()).output();
     if let Ok(settings) = settings {
         let _ = SETTINGS.set(String::from_utf8_lossy(&settings.stdout).trim().to_string());
     }

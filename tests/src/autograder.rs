@@ -36,10 +36,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let out = &arguments.gradescope;
     write(&exercise, out).with_context(|| format!("cannot write {}", out.display()))?;
-    println!(
-        "{} is ready: upload it under Configure Autograder",
-        out.display()
-    );
+    println!("{} is ready: upload it under Configure Autograder", out.display());
     println!("the assignment is worth {} points", exercise.points()?);
     Ok(ExitCode::SUCCESS)
 }
@@ -49,18 +46,10 @@ fn write(exercise: &Exercise, out: &Path) -> anyhow::Result<()> {
     let mut zip = ZipWriter::new(File::create(out)?);
     let script = SimpleFileOptions::default().unix_permissions(0o755);
     zip.start_file("setup.sh", script)?;
-    zip.write_all(
-        SETUP
-            .replace("%rust%", env!("CARGO_PKG_RUST_VERSION"))
-            .as_bytes(),
-    )?;
+    zip.write_all(SETUP.replace("%rust%", env!("CARGO_PKG_RUST_VERSION")).as_bytes())?;
     zip.start_file("run_autograder", script)?;
     zip.write_all(run_script(exercise).as_bytes())?;
-    for entry in WalkDir::new(workspace())
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(is_source)
-    {
+    for entry in WalkDir::new(workspace()).sort_by_file_name().into_iter().filter_entry(is_source) {
         let entry = entry?;
         if entry.file_type().is_file() {
             let path = entry.path().strip_prefix(workspace())?;
@@ -108,22 +97,14 @@ mod tests {
             let mut text = String::new();
             file.read_to_string(&mut text).unwrap();
             assert!(text.starts_with("#!/usr/bin/env bash\n"), "{name}");
-            assert!(
-                !text.contains('%') || !text.contains("%exercise%"),
-                "{name}"
-            );
+            assert!(!text.contains('%') || !text.contains("%exercise%"), "{name}");
         }
     }
 
     #[test]
     fn everything_that_the_lab_is_built_of_is_in_it() {
         let mut zip = written();
-        for name in [
-            "Cargo.toml",
-            "Cargo.lock",
-            "tests/Cargo.toml",
-            "stage5-async/src/main.rs",
-        ] {
+        for name in ["Cargo.toml", "Cargo.lock", "tests/Cargo.toml", "stage5-async/src/main.rs"] {
             assert!(zip.by_name(&format!("kit/{name}")).is_ok(), "{name}");
         }
         let mut names = zip.file_names().map(|name| name.unwrap());
@@ -154,20 +135,12 @@ mod tests {
         };
         place("bin/lab", &format!("#!/bin/sh\n{lab}\n"));
         place("submission/lab.toml", "");
-        place(
-            "run_autograder",
-            &run_script(&Exercise::by_name("framing").unwrap()),
-        );
+        place("run_autograder", &run_script(&Exercise::by_name("framing").unwrap()));
         let old = std::env::var("PATH").unwrap();
         let path = format!("{}:{old}", root.path().join("bin").display());
         let mut command = std::process::Command::new("bash");
-        command
-            .arg(root.path().join("run_autograder"))
-            .env("PATH", path);
-        command
-            .env("AUTOGRADER_ROOT", root.path())
-            .output()
-            .unwrap();
+        command.arg(root.path().join("run_autograder")).env("PATH", path);
+        command.env("AUTOGRADER_ROOT", root.path()).output().unwrap();
         std::fs::read_to_string(root.path().join("results/results.json")).unwrap()
     }
 }

@@ -114,9 +114,7 @@ fn make_plan(arguments: &Arguments, descriptors: Option<u64>) -> anyhow::Result<
     };
     sizes.sort_unstable();
     sizes.dedup();
-    let odd = sizes
-        .iter()
-        .find(|size| !size.is_multiple_of(2) || **size == 0);
+    let odd = sizes.iter().find(|size| !size.is_multiple_of(2) || **size == 0);
     if let Some(odd) = odd {
         anyhow::bail!("cannot compare with {odd} clients: pairs need an even number");
     }
@@ -143,10 +141,7 @@ fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
     for text in &arguments.also {
         contestants.push(Contestant::also(text)?);
     }
-    ensure!(
-        !contestants.is_empty(),
-        "nothing to compare: name --stages or --also"
-    );
+    ensure!(!contestants.is_empty(), "nothing to compare: name --stages or --also");
     Ok(contestants)
 }
 

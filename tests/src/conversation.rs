@@ -56,13 +56,7 @@ impl Step {
     }
 
     pub fn is_said_to_everyone(&self) -> bool {
-        matches!(
-            &self.event,
-            Event::Says {
-                to: To::Everyone,
-                ..
-            }
-        )
+        matches!(&self.event, Event::Says { to: To::Everyone, .. })
     }
 }
 
@@ -212,11 +206,8 @@ impl Reader {
             return Err(line.expected("`to`, `joins`, `leaves` or `crashes`"));
         }
         if coming == there {
-            let expected = if coming {
-                "somebody who is not there"
-            } else {
-                "somebody who is there"
-            };
+            let expected =
+                if coming { "somebody who is not there" } else { "somebody who is there" };
             return Err(start.expected_name(expected));
         }
         if self.at_once.is_some() {
@@ -257,10 +248,7 @@ impl Reader {
             line.skip_blanks();
             let before = line.clone();
             let word = line.word();
-            let name = self
-                .known
-                .iter()
-                .find(|name| name.eq_ignore_ascii_case(word));
+            let name = self.known.iter().find(|name| name.eq_ignore_ascii_case(word));
             let others = || self.known.iter().filter(|name| *name != who);
             match name {
                 Some(name) if name != who && !addressees.contains(name) => {
@@ -286,21 +274,14 @@ impl Reader {
         let word = line.word();
         let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic())
             && word.len() <= NAME_LENGTH_MAX
-            && word
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-            && !KEYWORDS
-                .iter()
-                .any(|keyword| word.eq_ignore_ascii_case(keyword));
+            && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            && !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
         if !is_name {
             return Err(before.expected_name(
                 "a name: 1 to 20 letters A to Z, digits, `_` or `-`, a letter first",
             ));
         }
-        let known = self
-            .known
-            .iter()
-            .find(|name| name.eq_ignore_ascii_case(word));
+        let known = self.known.iter().find(|name| name.eq_ignore_ascii_case(word));
         Ok(known.cloned().unwrap_or_else(|| word.to_string()))
     }
 
@@ -318,12 +299,7 @@ impl Reader {
     fn add(&mut self, at: Cursor, who: String, event: Event) -> Result<(), Mistake> {
         let at_once = self.at_once == Some(true);
         self.at_once = self.at_once.map(|_| true);
-        self.steps.push(Step {
-            line: at.line,
-            who,
-            event,
-            at_once,
-        });
+        self.steps.push(Step { line: at.line, who, event, at_once });
         Ok(())
     }
 
@@ -348,10 +324,7 @@ fn check_text(line: &Cursor, text: &str) -> Result<(), Mistake> {
     let expected = if text.is_empty() {
         "what is said".to_string()
     } else if text.len() > TEXT_BYTES_MAX {
-        format!(
-            "a text of at most {TEXT_BYTES_MAX} bytes, not of {}",
-            text.len()
-        )
+        format!("a text of at most {TEXT_BYTES_MAX} bytes, not of {}", text.len())
     } else if text.chars().any(|c| c.is_control() && c != '\t') {
         "a text without control characters".to_string()
     } else if text.starts_with(['#', '@', '/']) || text.starts_with(MARK) {
@@ -574,18 +547,8 @@ mod tests {
 
     #[test]
     fn a_mistake_says_where_it_is_and_what_was_expected() {
-        check(
-            "ann says hi",
-            5,
-            "`to`, `joins`, `leaves` or `crashes`",
-            "says hi",
-        );
-        check(
-            "ann to dora: hi",
-            8,
-            "`everyone` or, once each, bob, cem",
-            "dora",
-        );
+        check("ann says hi", 5, "`to`, `joins`, `leaves` or `crashes`", "says hi");
+        check("ann to dora: hi", 8, "`everyone` or, once each, bob, cem", "dora");
         check("ann to bob, bob: hi", 13, "once each", "bob");
         check("ann to ann: hi", 8, "once each", "ann");
         check("ann to bob hi", 12, "`,`, `and`, or `:`", "hi");
@@ -599,12 +562,7 @@ mod tests {
 
     #[test]
     fn the_column_counts_characters() {
-        check(
-            "ann to b\u{f6}b\u{f6}: hi",
-            8,
-            "once each",
-            "b\u{f6}b\u{f6}",
-        );
+        check("ann to b\u{f6}b\u{f6}: hi", 8, "once each", "b\u{f6}b\u{f6}");
         let text = "people: ann, bob\nann to bob: \u{e4}\u{f6}\nbob leaves \u{e4} x";
         assert_eq!(Conversation::parse(text).unwrap_err().column, 12);
     }

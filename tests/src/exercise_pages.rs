@@ -40,12 +40,8 @@ fn read(path: &PathBuf) -> anyhow::Result<String> {
 /// `text` with `part` between `<!-- mark -->` and `<!-- /mark -->`.
 fn filled_in(text: &str, mark: &str, part: &str) -> anyhow::Result<String> {
     let (open, close) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
-    let (before, rest) = text
-        .split_once(&open)
-        .with_context(|| format!("a page lacks {open}"))?;
-    let (_, after) = rest
-        .split_once(&close)
-        .with_context(|| format!("a page lacks {close}"))?;
+    let (before, rest) = text.split_once(&open).with_context(|| format!("a page lacks {open}"))?;
+    let (_, after) = rest.split_once(&close).with_context(|| format!("a page lacks {close}"))?;
     Ok(format!("{before}{open}{part}{close}{after}"))
 }
 

@@ -46,11 +46,7 @@ pub struct Setting {
 impl Setting {
     /// As it is here and now.
     pub fn current(submission: &str) -> Setting {
-        Setting {
-            submission: submission.to_string(),
-            when: Utc::now(),
-            width: terminal_width(),
-        }
+        Setting { submission: submission.to_string(), when: Utc::now(), width: terminal_width() }
     }
 }
 

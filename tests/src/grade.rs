@@ -80,24 +80,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let folders = submissions(&arguments.folder)?;
     let found = !folders.is_empty();
-    ensure!(
-        found,
-        "there is no submission below {}",
-        arguments.folder.display()
-    );
+    ensure!(found, "there is no submission below {}", arguments.folder.display());
     let graded = grade_all(arguments, &exercise, &folders)?;
     write(arguments, &exercise, &graded)?;
-    println!(
-        "{} submissions: see {}",
-        graded.len(),
-        arguments.out.join("class.html").display()
-    );
+    println!("{} submissions: see {}", graded.len(), arguments.out.join("class.html").display());
     for one in graded.iter().filter(|one| one.note.is_some()) {
-        println!(
-            "look at {}: {}",
-            one.name,
-            first_line(one.note.as_deref().unwrap_or_default())
-        );
+        println!("look at {}: {}", one.name, first_line(one.note.as_deref().unwrap_or_default()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,11 +96,8 @@ fn submissions(class: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     ensure!(class.is_dir(), "there is no folder {}", class.display());
     let mut found: Vec<PathBuf> = Vec::new();
     let hidden = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with('.');
-    let mut walk = WalkDir::new(class)
-        .min_depth(1)
-        .max_depth(DEPTH_MAX)
-        .sort_by_file_name()
-        .into_iter();
+    let mut walk =
+        WalkDir::new(class).min_depth(1).max_depth(DEPTH_MAX).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
         let entry = entry.context("cannot read the folder of the class")?;
         if !entry.file_type().is_dir() {
@@ -156,10 +141,7 @@ fn grade_all(
                 while let Some((name, folder)) = folders.get(next.fetch_add(1, Ordering::SeqCst)) {
                     bar.set_message(name.clone());
                     let result = grade(arguments, exercise, name, folder);
-                    graded
-                        .lock()
-                        .expect("no code panics while it holds it")
-                        .push(result);
+                    graded.lock().expect("no code panics while it holds it").push(result);
                     bar.inc(1);
                 }
             });
@@ -185,11 +167,7 @@ fn grade(
         Err(error) => {
             let note = format!("{error:#}");
             let report = not_checked(exercise, arguments.seed, Verdict::Failed, &note)?;
-            return Ok(Graded {
-                name,
-                report,
-                note: Some(note),
-            });
+            return Ok(Graded { name, report, note: Some(note) });
         }
     };
     match check(arguments, &submission)? {
@@ -198,11 +176,7 @@ fn grade(
             let note = note.unwrap_or("the lab ended without a result".to_string());
             // Not the student's fault for certain: somebody has to look at it.
             let report = not_checked(exercise, arguments.seed, Verdict::Inconclusive, &note)?;
-            Ok(Graded {
-                name,
-                report,
-                note: Some(note),
-            })
+            Ok(Graded { name, report, note: Some(note) })
         }
     }
 }
@@ -219,32 +193,23 @@ fn check(
         "--format",
         "json",
     ]);
-    command
-        .args(["--seed", &arguments.seed.to_string(), "--"])
-        .args(&submission.command);
+    command.args(["--seed", &arguments.seed.to_string(), "--"]).args(&submission.command);
     let mut lab = Process::start("lab", command)?;
     lab.end_input();
     let deadline = Instant::now() + Duration::from_secs(arguments.time_limit);
     let mut note = None;
     while lab.wait(LOOK_AGAIN).is_none() {
         if Instant::now() >= deadline {
-            note = Some(format!(
-                "was not finished within {} s",
-                arguments.time_limit
-            ));
+            note = Some(format!("was not finished within {} s", arguments.time_limit));
             stop(&mut lab);
             break;
         }
         if memory::end_greedy(lab.id(), arguments.memory_limit * 1024 * 1024) {
-            note = Some(format!(
-                "used more than {} MiB and was ended",
-                arguments.memory_limit
-            ));
+            note = Some(format!("used more than {} MiB and was ended", arguments.memory_limit));
         }
     }
     // The process has ended; the thread that collects its last lines may need a moment more.
-    lab.stdout
-        .wait(GOODBYE_PATIENCE, |screen| screen.ended.then_some(()));
+    lab.stdout.wait(GOODBYE_PATIENCE, |screen| screen.ended.then_some(()));
     let text = lab.stdout.lock().lines.join("\n");
     let report: Option<Report> = serde_json::from_str(&text).ok();
     if report.is_none() && note.is_none() {
@@ -309,19 +274,13 @@ fn write(arguments: &Arguments, exercise: &Exercise, graded: &[Graded]) -> anyho
     let out = &arguments.out;
     let cannot = || format!("cannot write to {}", out.display());
     fs::create_dir_all(out).with_context(cannot)?;
-    let rows: Vec<_> = graded
-        .iter()
-        .map(|one| (one.name.as_str(), &one.report))
-        .collect();
+    let rows: Vec<_> = graded.iter().map(|one| (one.name.as_str(), &one.report)).collect();
     fs::write(out.join("grades.csv"), csv_table(&rows)?).with_context(cannot)?;
     fs::write(out.join("class.html"), page::render(exercise, graded)?).with_context(cannot)?;
     for one in graded {
         let folder = out.join(&one.name);
         fs::create_dir_all(&folder).with_context(cannot)?;
-        let setting = Setting {
-            width: FILE_WIDTH,
-            ..Setting::current(&one.name)
-        };
+        let setting = Setting { width: FILE_WIDTH, ..Setting::current(&one.name) };
         let mut text = arguments.format.render(&one.report, &setting)?;
         if arguments.format == Format::Text {
             let note = one.note.as_ref().map(|note| format!("{note}\n\n"));

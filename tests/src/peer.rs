@@ -74,13 +74,7 @@ impl Peer {
 
     /// A peer on a socket that is connected already.
     pub fn on(name: &str, socket: TcpStream) -> Peer {
-        Peer {
-            name: name.to_string(),
-            socket,
-            received: Vec::new(),
-            taken: 0,
-            end: None,
-        }
+        Peer { name: name.to_string(), socket, received: Vec::new(), taken: 0, end: None }
     }
 
     /// The address by which the server knows this peer.

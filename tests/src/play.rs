@@ -150,17 +150,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Reads a file, or one of ours by its name.
 fn conversation(file: &Path) -> anyhow::Result<Conversation> {
-    let own = conversations()
-        .into_iter()
-        .find(|(name, _)| Path::new(name) == file);
+    let own = conversations().into_iter().find(|(name, _)| Path::new(name) == file);
     let path = own.map_or(file.to_path_buf(), |(_, path)| path);
     let text = std::fs::read_to_string(&path).with_context(|| {
         let names: Vec<String> = conversations().into_iter().map(|(name, _)| name).collect();
-        format!(
-            "cannot read {}; give a file, or one of {}",
-            path.display(),
-            names.join(", ")
-        )
+        format!("cannot read {}; give a file, or one of {}", path.display(), names.join(", "))
     })?;
     Conversation::parse(&text).map_err(|mistake| anyhow::anyhow!("{}: {mistake}", path.display()))
 }
@@ -168,10 +162,7 @@ fn conversation(file: &Path) -> anyhow::Result<Conversation> {
 /// The conversations that come with the kit: name and path.
 pub fn conversations() -> Vec<(String, PathBuf)> {
     let folder = crate::stage::workspace().join("tests/conversations");
-    let files = walkdir::WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .flatten();
+    let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
     let chats = files.filter(|file| file.path().extension().is_some_and(|end| end == "chat"));
     let named = chats.filter_map(|file| {
         let name = file.path().file_stem()?.to_str()?.to_string();

@@ -50,10 +50,7 @@ impl Process {
         mut command: Command,
         input: Stdio,
     ) -> anyhow::Result<Process> {
-        command
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         own_group(&mut command);
         let mut child = command
             .spawn()
@@ -62,13 +59,7 @@ impl Process {
         let stdout = Screen::of(child.stdout.take().expect("stdout was piped"));
         let stderr = Screen::of(child.stderr.take().expect("stderr was piped"));
         let stdin = child.stdin.take();
-        Ok(Process {
-            name: name.to_string(),
-            child,
-            stdin,
-            stdout,
-            stderr,
-        })
+        Ok(Process { name: name.to_string(), child, stdin, stdout, stderr })
     }
 
     pub fn id(&self) -> u32 {
@@ -171,9 +162,7 @@ impl Screen {
     }
 
     pub fn lock(&self) -> MutexGuard<'_, ScreenState> {
-        self.state
-            .lock()
-            .expect("no code panics while it holds a screen")
+        self.state.lock().expect("no code panics while it holds a screen")
     }
 
     /// Looks at what is there, again whenever something new comes, until `seen` finds what it
@@ -193,11 +182,7 @@ impl Screen {
             if state.ended || left.is_zero() {
                 return None;
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .expect("as in lock")
-                .0;
+            state = self.changed.wait_timeout(state, left).expect("as in lock").0;
         }
     }
 
@@ -216,13 +201,11 @@ impl ScreenState {
     fn add(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.unfinished.len());
-            self.unfinished
-                .extend_from_slice(&piece[..piece.len().min(room)]);
+            self.unfinished.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 let line = std::mem::take(&mut self.unfinished);
                 let line = String::from_utf8_lossy(&line);
-                self.lines
-                    .push(line.trim_end_matches(['\n', '\r']).to_string());
+                self.lines.push(line.trim_end_matches(['\n', '\r']).to_string());
             }
         }
         if self.lines.len() > LINES_MAX {
@@ -253,21 +236,12 @@ impl Server {
     pub fn start(name: &str, command: Command) -> anyhow::Result<Server> {
         let process = Process::start(name, command)?;
         let address = process.stdout.wait(PATIENCE, |screen| {
-            screen
-                .lines
-                .iter()
-                .find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
+            screen.lines.iter().find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
         });
         let address = address.with_context(|| {
-            format!(
-                "{name} did not say `listening on HOST:PORT`\n{}",
-                process.last_words(20)
-            )
+            format!("{name} did not say `listening on HOST:PORT`\n{}", process.last_words(20))
         })?;
-        Ok(Server {
-            address,
-            process: Some(process),
-        })
+        Ok(Server { address, process: Some(process) })
     }
 
     /// Starts anybody's server, which was told `port`: it is ready when it says so or when the
@@ -277,13 +251,7 @@ impl Server {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let started = Instant::now();
         let deadline = started + PATIENCE;
-        while !process
-            .stdout
-            .lock()
-            .lines
-            .iter()
-            .any(|line| line.starts_with("listening on "))
-        {
+        while !process.stdout.lock().lines.iter().any(|line| line.starts_with("listening on ")) {
             if answers(&process, address, started.elapsed()) {
                 break;
             }
@@ -291,19 +259,12 @@ impl Server {
             anyhow::ensure!(
                 process.is_running() && !waited,
                 "{name} {} before port {port} answered\n{}",
-                if waited {
-                    "was waited for in vain"
-                } else {
-                    "ended"
-                },
+                if waited { "was waited for in vain" } else { "ended" },
                 process.last_words(20)
             );
             thread::sleep(LOOK_AGAIN);
         }
-        Ok(Server {
-            address,
-            process: Some(process),
-        })
+        Ok(Server { address, process: Some(process) })
     }
 }
 
@@ -357,9 +318,7 @@ pub mod live {
     static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
     pub(crate) fn add(id: u32) {
-        LIVE.lock()
-            .expect("no code panics while it holds the list")
-            .push(id);
+        LIVE.lock().expect("no code panics while it holds the list").push(id);
     }
 
     pub(crate) fn remove(id: u32) {

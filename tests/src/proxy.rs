@@ -64,10 +64,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 impl Arguments {
     fn network(&self) -> Network {
         match (self.split, self.join) {
-            (Some(bytes), _) => Network::Split {
-                bytes: bytes.get(),
-                pause: Duration::from_millis(self.pause),
-            },
+            (Some(bytes), _) => {
+                Network::Split { bytes: bytes.get(), pause: Duration::from_millis(self.pause) }
+            }
             (None, Some(bytes)) => Network::Join { bytes: bytes.get() },
             (None, None) => Network::Plain,
         }
@@ -116,11 +115,7 @@ fn send(direction: &str, to: &mut TcpStream, bytes: &[u8], network: Network) {
         Network::Plain | Network::Join { .. } => (READ_BYTES, Duration::ZERO),
     };
     for piece in bytes.chunks(size) {
-        eprintln!(
-            "{direction}: {} bytes, {:?}",
-            piece.len(),
-            String::from_utf8_lossy(piece)
-        );
+        eprintln!("{direction}: {} bytes, {:?}", piece.len(), String::from_utf8_lossy(piece));
         if to.write_all(piece).is_err() {
             return; // whoever reads has gone; the next read of the other side says so
         }

@@ -111,22 +111,16 @@ mod linux {
         let Ok(descriptors) = std::fs::read_dir(folder.join("fd")) else {
             return false;
         };
-        let names = descriptors
-            .flatten()
-            .filter_map(|entry| std::fs::read_link(entry.path()).ok());
-        names
-            .filter_map(|name| name.to_str().map(String::from))
-            .any(|name| sockets.contains(&name))
+        let names = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        names.filter_map(|name| name.to_str().map(String::from)).any(|name| sockets.contains(&name))
     }
 
     fn runnable_threads(folder: &Path) -> usize {
         let Ok(threads) = std::fs::read_dir(folder.join("task")) else {
             return 0;
         };
-        let runs = |stat: &String| {
-            stat.rsplit_once(") ")
-                .is_some_and(|(_, rest)| rest.starts_with('R'))
-        };
+        let runs =
+            |stat: &String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'));
         let stats = threads
             .flatten()
             .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
@@ -135,9 +129,7 @@ mod linux {
 
     fn resident_bytes(folder: &Path) -> Option<u64> {
         let status = std::fs::read_to_string(folder.join("status")).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
         Some(kibibytes * 1024)
     }
@@ -183,9 +175,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 60 & sleep 60 & echo ready; wait"]);
         let process = Process::start("sh", command).unwrap();
-        process.stdout.wait(crate::process::PATIENCE, |screen| {
-            screen.lines.first().map(|_| ())
-        });
+        process.stdout.wait(crate::process::PATIENCE, |screen| screen.lines.first().map(|_| ()));
         let usage = of_group(process.id()).unwrap();
         assert!(usage.threads >= 3 && usage.resident_bytes > 0 && usage.descriptors >= 9);
     }

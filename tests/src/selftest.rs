@@ -49,10 +49,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .iter()
         .filter(|animal| arguments.only.is_empty() || arguments.only.contains(&animal.name))
         .collect();
-    anyhow::ensure!(
-        !chosen.is_empty(),
-        "the zoo has no such program: see tests/zoo/zoo.toml"
-    );
+    anyhow::ensure!(!chosen.is_empty(), "the zoo has no such program: see tests/zoo/zoo.toml");
     let results = inspect_all(&keeper, &chosen, arguments)?;
     let mut out = anstream::stdout();
     let _ = out.write_all(table(&results).as_bytes()); // a closed pipe is no fault
@@ -91,11 +88,7 @@ fn inspect_all<'a>(
             scope.spawn(|| {
                 while let Some(animal) = animals.get(next.fetch_add(1, Ordering::SeqCst)) {
                     bar.set_message(animal.name.clone());
-                    let rounds = if animal.is_correct() {
-                        arguments.rounds
-                    } else {
-                        1
-                    };
+                    let rounds = if animal.is_correct() { arguments.rounds } else { 1 };
                     let result = inspect(keeper, animal, arguments.short, rounds);
                     let mut results = results.lock().expect("no code panics while it holds it");
                     results.push(result);
@@ -118,12 +111,8 @@ pub fn inspect<'a>(
     short: bool,
     rounds: u64,
 ) -> anyhow::Result<Inspection<'a>> {
-    let mut result = Inspection {
-        animal,
-        named: BTreeMap::new(),
-        troubles: Vec::new(),
-        skipped: None,
-    };
+    let mut result =
+        Inspection { animal, named: BTreeMap::new(), troubles: Vec::new(), skipped: None };
     let target = match keeper.target(animal)? {
         Ok(target) => target,
         Err(lack) => {
@@ -136,10 +125,7 @@ pub fn inspect<'a>(
         let left_out = if short { animal.exercises.len() - 1 } else { 0 };
         for name in &animal.exercises[left_out..] {
             let exercise = Exercise::by_name(name).with_context(|| animal.name.clone())?;
-            let mut options = Options {
-                seed,
-                ..Options::default()
-            };
+            let mut options = Options { seed, ..Options::default() };
             options.only = animal.checks.clone();
             if short && !animal.is_correct() {
                 options.only = animal.killers.clone();
@@ -190,8 +176,7 @@ impl Inspection<'_> {
     fn missing(&mut self) {
         for name in &self.animal.names {
             if !self.named.contains_key(name) {
-                self.troubles
-                    .push(format!("survived: nothing named {name}"));
+                self.troubles.push(format!("survived: nothing named {name}"));
             }
         }
     }
@@ -227,11 +212,7 @@ fn table(results: &[Inspection]) -> String {
         count(|result| !result.animal.is_correct()),
         count(|result| result.animal.is_correct()),
         count(|result| result.skipped.is_some()),
-        if bad == 0 {
-            "all as it must be".to_string()
-        } else {
-            format!("{bad} not as it must be")
-        }
+        if bad == 0 { "all as it must be".to_string() } else { format!("{bad} not as it must be") }
     )
 }
 

@@ -65,11 +65,7 @@ impl Stage {
             return Ok(PathBuf::from(path));
         }
         let release = !cfg!(debug_assertions);
-        self.built(if release {
-            Profile::Release
-        } else {
-            Profile::Debug
-        })
+        self.built(if release { Profile::Release } else { Profile::Debug })
     }
 
     /// As [`Stage::program`], always in release mode: for whatever measures.
@@ -90,10 +86,7 @@ impl Stage {
         });
         match programs {
             Ok(programs) => programs.get(self.package).cloned().with_context(|| {
-                format!(
-                    "cannot find the program {}: run cargo build --workspace",
-                    self.package
-                )
+                format!("cannot find the program {}: run cargo build --workspace", self.package)
             }),
             Err(error) => bail!("cannot build the stages: {error}"),
         }
@@ -108,9 +101,7 @@ enum Profile {
 
 /// The folder with the workspace's `Cargo.toml`, as it was when the lab was built.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ has a parent")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent")
 }
 
 /// nextest runs each test in a process of its own; the first one builds and notes the result
@@ -119,11 +110,7 @@ fn build_once_per_run(profile: Profile) -> anyhow::Result<HashMap<String, PathBu
     let Some(run) = std::env::var("NEXTEST_RUN_ID").ok() else {
         return build(profile);
     };
-    let flavour = if matches!(profile, Profile::Release) {
-        "release"
-    } else {
-        "debug"
-    };
+    let flavour = if matches!(profile, Profile::Release) { "release" } else { "debug" };
     let note = std::env::temp_dir().join(format!("chat-lab-{run}-{flavour}.json"));
     if let Ok(text) = std::fs::read_to_string(&note) {
         return Ok(serde_json::from_str(&text)?);
@@ -139,19 +126,14 @@ fn build_once_per_run(profile: Profile) -> anyhow::Result<HashMap<String, PathBu
 fn build(profile: Profile) -> anyhow::Result<HashMap<String, PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let mut command = Command::new(cargo);
-    command
-        .current_dir(workspace())
-        .args(["build", "--message-format=json-render-diagnostics"]);
+    command.current_dir(workspace()).args(["build", "--message-format=json-render-diagnostics"]);
     for stage in &STAGES {
         command.args(["--package", stage.package]);
     }
     if matches!(profile, Profile::Release) {
         command.arg("--release");
     }
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start cargo")?;
+    let output = command.stdin(Stdio::null()).output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr));
     }

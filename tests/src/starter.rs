@@ -51,16 +51,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let program = write(&exercise, &arguments.folder, arguments.lang)?;
     let folder = arguments.folder.display();
-    println!(
-        "{folder} is ready. Begin at BEGIN HERE in {}.",
-        program.display()
-    );
+    println!("{folder} is ready. Begin at BEGIN HERE in {}.", program.display());
     println!("Read  {}", page(&exercise));
     println!("Then  {}", check_command(&exercise, &arguments.folder));
-    println!(
-        "or    {}",
-        check_command(&exercise, &arguments.folder).replace("check", "watch")
-    );
+    println!("or    {}", check_command(&exercise, &arguments.folder).replace("check", "watch"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,15 +62,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 pub fn write(exercise: &Exercise, folder: &Path, language: Language) -> anyhow::Result<PathBuf> {
     let cannot = || format!("cannot write to {}", folder.display());
     std::fs::create_dir_all(folder).with_context(cannot)?;
-    let empty = std::fs::read_dir(folder)
-        .with_context(cannot)?
-        .next()
-        .is_none();
-    ensure!(
-        empty,
-        "{} is not empty: choose another folder",
-        folder.display()
-    );
+    let empty = std::fs::read_dir(folder).with_context(cannot)?.next().is_none();
+    ensure!(empty, "{} is not empty: choose another folder", folder.display());
     let recipe = recipe(language, is_client(exercise));
     let mut program = PathBuf::new();
     for (template, file) in recipe.files {
@@ -145,19 +132,13 @@ fn recipe(language: Language, client: bool) -> Recipe {
             comment: SLASHES,
         },
         (Language::Rust, false) => Recipe {
-            files: &[
-                ("rust/Cargo.toml.txt", "Cargo.toml"),
-                ("rust/server.rs", "src/main.rs"),
-            ],
+            files: &[("rust/Cargo.toml.txt", "Cargo.toml"), ("rust/server.rs", "src/main.rs")],
             build: "cargo build --release --quiet",
             command: "target/release/my-chat {host} {port}",
             comment: SLASHES,
         },
         (Language::Rust, true) => Recipe {
-            files: &[
-                ("rust/Cargo.toml.txt", "Cargo.toml"),
-                ("rust/client.rs", "src/main.rs"),
-            ],
+            files: &[("rust/Cargo.toml.txt", "Cargo.toml"), ("rust/client.rs", "src/main.rs")],
             build: "cargo build --release --quiet",
             command: "target/release/my-chat {host} {port}",
             comment: SLASHES,
@@ -193,9 +174,7 @@ fn page(exercise: &Exercise) -> String {
 
 fn check_command(exercise: &Exercise, folder: &Path) -> String {
     let folder = folder.display().to_string();
-    let folder = shlex::try_quote(&folder)
-        .unwrap_or(folder.as_str().into())
-        .into_owned();
+    let folder = shlex::try_quote(&folder).unwrap_or(folder.as_str().into()).into_owned();
     format!("cargo lab check {} --folder {folder}", exercise.name)
 }
 
@@ -267,11 +246,7 @@ mod tests {
                 let text = std::fs::read_to_string(program).unwrap();
                 assert!(text.contains("BEGIN HERE"), "{text}");
                 for placeholder in ["%task%", "%check%", "%page%", "%steps%"] {
-                    assert!(
-                        !text.contains(placeholder),
-                        "{}: {placeholder}",
-                        exercise.name
-                    );
+                    assert!(!text.contains(placeholder), "{}: {placeholder}", exercise.name);
                 }
             }
         }

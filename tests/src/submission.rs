@@ -43,17 +43,9 @@ impl Submission {
             shlex::split(line).with_context(|| format!("{}: an open quote: {line}", path.display()))
         };
         let (command, build) = (words(&file.command)?, words(&file.build)?);
-        ensure!(
-            !command.is_empty(),
-            "{}: the command is empty",
-            path.display()
-        );
+        ensure!(!command.is_empty(), "{}: the command is empty", path.display());
         let folder = folder.to_path_buf();
-        Ok(Submission {
-            folder,
-            command,
-            build,
-        })
+        Ok(Submission { folder, command, build })
     }
 
     /// Builds it, if it says how.
@@ -67,10 +59,9 @@ impl Submission {
         process.end_input();
         match process.wait(BUILD_PATIENCE) {
             Some(status) if status.success() => Ok(()),
-            Some(status) => bail!(
-                "the build ended with {status}\n{}",
-                process.last_words(BUILD_LINES)
-            ),
+            Some(status) => {
+                bail!("the build ended with {status}\n{}", process.last_words(BUILD_LINES))
+            }
             None => bail!("the build took more than {BUILD_PATIENCE:?}"),
         }
     }

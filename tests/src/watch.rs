@@ -45,11 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let exercise = Exercise::by_name(&arguments.exercise)?;
     // Building changes the folder in which we are; what was typed is meant from where we were.
     let home = std::env::current_dir()?;
-    let folder = arguments
-        .target
-        .folder
-        .clone()
-        .unwrap_or(PathBuf::from("."));
+    let folder = arguments.target.folder.clone().unwrap_or(PathBuf::from("."));
     let folder = std::path::absolute(folder)?;
     let mut before = None;
     loop {
@@ -63,20 +59,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
             Err(error) => eprintln!("lab: {error:#}"), // a build that fails is part of the work
         }
-        eprintln!(
-            "waiting for a change below {} (Ctrl-C ends)",
-            folder.display()
-        );
+        eprintln!("waiting for a change below {} (Ctrl-C ends)", folder.display());
         wait_for_change(&folder);
     }
 }
 
 fn check(arguments: &Arguments, exercise: &Exercise, target: &Target) -> anyhow::Result<Report> {
-    let options = Options {
-        only: arguments.only.clone(),
-        seed: arguments.seed,
-        ..Options::default()
-    };
+    let options =
+        Options { only: arguments.only.clone(), seed: arguments.seed, ..Options::default() };
     let bar = Progress::new(exercise.checks()?.len());
     let report = run::run(exercise, target, &options, &|event| bar.show(&event));
     bar.finish();
@@ -98,11 +88,8 @@ fn show(report: &Report, before: Option<&Report>) -> anyhow::Result<()> {
 
 /// What is new since the last time.
 fn news(before: &Report, now: &Report) -> String {
-    let then: BTreeMap<&str, Verdict> = before
-        .checks
-        .iter()
-        .map(|check| (check.name.as_str(), check.verdict))
-        .collect();
+    let then: BTreeMap<&str, Verdict> =
+        before.checks.iter().map(|check| (check.name.as_str(), check.verdict)).collect();
     let mut text = String::from("\nSince the last time:\n");
     let mut nothing = true;
     for check in &now.checks {
@@ -135,20 +122,13 @@ fn wait_for_change(folder: &Path) {
 
 /// Every file, with what changes when somebody saves it.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
-    let walk = WalkDir::new(folder)
-        .into_iter()
-        .filter_entry(is_of_interest);
-    let files = walk
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_file());
+    let walk = WalkDir::new(folder).into_iter().filter_entry(is_of_interest);
+    let files = walk.filter_map(Result::ok).filter(|entry| entry.file_type().is_file());
     files
         .map(|entry| {
             let facts = entry.metadata().ok();
             let time = facts.as_ref().and_then(|facts| facts.modified().ok());
-            (
-                entry.into_path(),
-                (time, facts.map_or(0, |facts| facts.len())),
-            )
+            (entry.into_path(), (time, facts.map_or(0, |facts| facts.len())))
         })
         .collect()
 }

@@ -56,10 +56,7 @@ impl Animal {
 
     /// What it is written in.
     pub fn language(&self) -> &'static str {
-        match Path::new(&self.file)
-            .extension()
-            .and_then(|end| end.to_str())
-        {
+        match Path::new(&self.file).extension().and_then(|end| end.to_str()) {
             Some("py") => "Python",
             Some("c") => "C",
             _ => "Rust",
@@ -81,13 +78,9 @@ impl Keeper {
     pub fn new(zoo: PathBuf) -> anyhow::Result<Keeper> {
         Ok(Keeper {
             zoo,
-            python: ["python3", "python"]
-                .into_iter()
-                .find(|name| is_python_3(name)),
+            python: ["python3", "python"].into_iter().find(|name| is_python_3(name)),
             // The programs use POSIX sockets.
-            compiler: ["cc", "gcc", "clang"]
-                .into_iter()
-                .find(|name| cfg!(unix) && answers(name)),
+            compiler: ["cc", "gcc", "clang"].into_iter().find(|name| cfg!(unix) && answers(name)),
             compiling: Mutex::default(),
         })
     }
@@ -98,12 +91,7 @@ impl Keeper {
             return Ok(Ok(Target::Stage(stage)));
         }
         let path = folder().join(&animal.file);
-        ensure!(
-            path.exists(),
-            "{}: there is no {}",
-            animal.name,
-            path.display()
-        );
+        ensure!(path.exists(), "{}: there is no {}", animal.name, path.display());
         let mut words = match (animal.language(), self.python, self.compiler) {
             ("Python", None, _) => return Ok(Err("no python3")),
             ("Python", Some(python), _) => vec![python.to_string(), text(&path)],
@@ -117,15 +105,9 @@ impl Keeper {
 
     /// Compiles it if it has changed, to beside the zoo's own program.
     fn compiled(&self, compiler: &str, source: &Path) -> anyhow::Result<PathBuf> {
-        let _one_at_a_time = self
-            .compiling
-            .lock()
-            .expect("no code panics while it compiles");
+        let _one_at_a_time = self.compiling.lock().expect("no code panics while it compiles");
         let name = source.file_stem().unwrap_or_default().to_string_lossy();
-        let folder = source
-            .parent()
-            .and_then(Path::file_name)
-            .unwrap_or_default();
+        let folder = source.parent().and_then(Path::file_name).unwrap_or_default();
         let place = self.zoo.with_file_name("zoo-in-c");
         std::fs::create_dir_all(&place)?;
         let program = place.join(format!("{}-{name}", folder.to_string_lossy()));
@@ -135,17 +117,10 @@ impl Keeper {
         // Other processes may do the same: each writes its own, and the renaming is atomic.
         let draft = place.join(format!("{name}-{}", std::process::id()));
         let mut command = Command::new(compiler);
-        command
-            .args(["-O1", "-pthread", "-w", "-o"])
-            .arg(&draft)
-            .arg(source);
+        command.args(["-O1", "-pthread", "-w", "-o"]).arg(&draft).arg(source);
         let output = command.output().context("cannot start the C compiler")?;
         if !output.status.success() {
-            bail!(
-                "{}: {}",
-                source.display(),
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
         }
         std::fs::rename(draft, &program)?;
         Ok(program)
@@ -163,10 +138,7 @@ fn text(path: &Path) -> String {
 
 fn answers(program: &str) -> bool {
     let mut command = Command::new(program);
-    command
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -187,14 +159,7 @@ pub fn build() -> anyhow::Result<PathBuf> {
         command.arg("--release");
     }
     let built = command.status().is_ok_and(|status| status.success());
-    ensure!(
-        built || zoo.exists(),
-        "cannot build the zoo: run cargo build --package chat-lab"
-    );
-    ensure!(
-        zoo.exists(),
-        "the zoo was built, but not as {}",
-        zoo.display()
-    );
+    ensure!(built || zoo.exists(), "cannot build the zoo: run cargo build --package chat-lab");
+    ensure!(zoo.exists(), "the zoo was built, but not as {}", zoo.display());
     Ok(zoo)
 }

@@ -14,20 +14,11 @@ use walkdir::WalkDir;
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        crate::test(
-            "book::every_include_brings_something",
-            every_include_brings_something,
-        ),
+        crate::test("book::every_include_brings_something", every_include_brings_something),
         crate::test("book::every_anchor_is_shown", every_anchor_is_shown),
         crate::test("book::no_link_is_dead", no_link_is_dead),
-        crate::test(
-            "book::the_summary_names_every_page",
-            the_summary_names_every_page,
-        ),
-        crate::test(
-            "book::the_rules_are_numbered_once",
-            the_rules_are_numbered_once,
-        ),
+        crate::test("book::the_summary_names_every_page", the_summary_names_every_page),
+        crate::test("book::the_rules_are_numbered_once", the_rules_are_numbered_once),
     ]
 }
 
@@ -46,43 +37,26 @@ fn every_include_brings_something() -> anyhow::Result<()> {
                 text.lines().skip(first - 1).collect::<Vec<_>>().join("\n")
             }
             Some(anchor) => between_anchors(&text, anchor).with_context(|| {
-                format!(
-                    "{}: no anchor {anchor} in {}",
-                    include.page,
-                    include.file.display()
-                )
+                format!("{}: no anchor {anchor} in {}", include.page, include.file.display())
             })?,
             None => text,
         };
-        ensure!(
-            !shown.trim().is_empty(),
-            "{}: {:?} is empty",
-            include.page,
-            include.anchor
-        );
+        ensure!(!shown.trim().is_empty(), "{}: {:?} is empty", include.page, include.anchor);
     }
     Ok(())
 }
 
 /// An anchor that no page shows only clutters the source.
 fn every_anchor_is_shown() -> anyhow::Result<()> {
-    let shown: BTreeSet<_> = includes()?
-        .into_iter()
-        .filter_map(|it| Some((it.file, it.anchor?)))
-        .collect();
+    let shown: BTreeSet<_> =
+        includes()?.into_iter().filter_map(|it| Some((it.file, it.anchor?))).collect();
     for stage in &STAGES {
         for file in files_below(&workspace().join(stage.package), "rs") {
             let text = fs::read_to_string(&file)?;
-            let anchors = text
-                .lines()
-                .filter_map(|line| line.trim().strip_prefix("// ANCHOR: "));
+            let anchors = text.lines().filter_map(|line| line.trim().strip_prefix("// ANCHOR: "));
             for anchor in anchors {
                 let key = (file.canonicalize()?, anchor.to_string());
-                ensure!(
-                    shown.contains(&key),
-                    "{}: nobody shows {anchor}",
-                    file.display()
-                );
+                ensure!(shown.contains(&key), "{}: nobody shows {anchor}", file.display());
             }
         }
     }
@@ -92,11 +66,7 @@ fn every_anchor_is_shown() -> anyhow::Result<()> {
 fn no_link_is_dead() -> anyhow::Result<()> {
     let mut pages = pages();
     pages.push(workspace().join("README.md"));
-    pages.extend(
-        STAGES
-            .iter()
-            .map(|stage| workspace().join(stage.package).join("README.md")),
-    );
+    pages.extend(STAGES.iter().map(|stage| workspace().join(stage.package).join("README.md")));
     let mut dead = Vec::new();
     for page in &pages {
         for link in links(&fs::read_to_string(page)?) {
@@ -113,14 +83,8 @@ fn the_summary_names_every_page() -> anyhow::Result<()> {
     let summary = book().join("SUMMARY.md");
     let named: BTreeSet<_> = links(&fs::read_to_string(&summary)?).into_iter().collect();
     for page in pages() {
-        let name = page
-            .strip_prefix(book())?
-            .to_string_lossy()
-            .replace('\\', "/");
-        ensure!(
-            name == "SUMMARY.md" || named.contains(&name),
-            "SUMMARY.md does not name {name}"
-        );
+        let name = page.strip_prefix(book())?.to_string_lossy().replace('\\', "/");
+        ensure!(name == "SUMMARY.md" || named.contains(&name), "SUMMARY.md does not name {name}");
     }
     Ok(())
 }
@@ -128,20 +92,12 @@ fn the_summary_names_every_page() -> anyhow::Result<()> {
 fn the_rules_are_numbered_once() -> anyhow::Result<()> {
     let rules = chat_lab_rules()?;
     let unique: BTreeSet<_> = rules.iter().collect();
-    ensure!(
-        unique.len() == rules.len(),
-        "a rule has two headings: {rules:?}"
-    );
+    ensure!(unique.len() == rules.len(), "a rule has two headings: {rules:?}");
     let all = (1..=16).map(|n| format!("L{n}"));
     let numbered = [("S1", 2), ("S2", 3), ("S3", 4), ("S4", 5), ("S5", 10)];
-    let stages = numbered
-        .iter()
-        .flat_map(|(s, last)| (1..=*last).map(move |n| format!("{s}.{n}")));
+    let stages = numbered.iter().flat_map(|(s, last)| (1..=*last).map(move |n| format!("{s}.{n}")));
     for rule in all.chain(stages).chain((1..=3).map(|n| format!("F{n}"))) {
-        ensure!(
-            unique.contains(&rule),
-            "protocol.md has no heading for {rule}"
-        );
+        ensure!(unique.contains(&rule), "protocol.md has no heading for {rule}");
     }
     Ok(())
 }
@@ -149,9 +105,7 @@ fn the_rules_are_numbered_once() -> anyhow::Result<()> {
 /// The numbers of the rules, out of the headings of `protocol.md`.
 pub fn chat_lab_rules() -> anyhow::Result<Vec<String>> {
     let text = fs::read_to_string(book().join("protocol.md"))?;
-    let numbers = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("### ")?.split(':').next());
+    let numbers = text.lines().filter_map(|line| line.strip_prefix("### ")?.split(':').next());
     Ok(numbers.map(str::to_string).collect())
 }
 
@@ -167,11 +121,7 @@ fn includes() -> anyhow::Result<Vec<Include>> {
     for page in pages() {
         let text = fs::read_to_string(&page)?;
         for rest in text.split("{{#include ").skip(1) {
-            let target = rest
-                .split("}}")
-                .next()
-                .context("an include without its end")?
-                .trim();
+            let target = rest.split("}}").next().context("an include without its end")?.trim();
             let (file, anchor) = match target.split_once(':') {
                 Some((file, anchor)) => (file, Some(anchor.to_string())),
                 None => (target, None),
@@ -180,11 +130,7 @@ fn includes() -> anyhow::Result<Vec<Include>> {
             let file = path
                 .canonicalize()
                 .with_context(|| format!("{} includes {}", page.display(), path.display()))?;
-            includes.push(Include {
-                page: page.display().to_string(),
-                file,
-                anchor,
-            });
+            includes.push(Include { page: page.display().to_string(), file, anchor });
         }
     }
     Ok(includes)
@@ -192,14 +138,9 @@ fn includes() -> anyhow::Result<Vec<Include>> {
 
 fn between_anchors(text: &str, anchor: &str) -> Option<String> {
     let (start, end) = (format!("ANCHOR: {anchor}"), format!("ANCHOR_END: {anchor}"));
-    let lines = text
-        .lines()
-        .skip_while(|line| !line.trim_end().ends_with(&start))
-        .skip(1);
+    let lines = text.lines().skip_while(|line| !line.trim_end().ends_with(&start)).skip(1);
     let lines: Vec<_> = lines.collect();
-    let length = lines
-        .iter()
-        .position(|line| line.trim_end().ends_with(&end))?;
+    let length = lines.iter().position(|line| line.trim_end().ends_with(&end))?;
     Some(lines[..length].join("\n"))
 }
 
@@ -267,12 +208,7 @@ fn pages() -> Vec<PathBuf> {
 }
 
 fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let files = WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok);
+    let files = WalkDir::new(folder).sort_by_file_name().into_iter().filter_map(Result::ok);
     let files = files.map(|entry| entry.into_path());
-    files
-        .filter(|path| path.extension().is_some_and(|it| it == extension))
-        .collect()
+    files.filter(|path| path.extension().is_some_and(|it| it == extension)).collect()
 }

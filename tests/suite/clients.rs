@@ -61,11 +61,7 @@ impl Session {
     ) -> anyhow::Result<Session> {
         let client = Process::start_with_input(stage.package, command, input)?;
         let server = Peer::accept("the server", listener).with_context(|| client.last_words(9))?;
-        Ok(Session {
-            stage,
-            client,
-            server,
-        })
+        Ok(Session { stage, client, server })
     }
 
     /// Waits for a line with `text` on stdout. Stage 1 receives nothing, so it shows nothing.
@@ -74,11 +70,7 @@ impl Session {
             return Ok(());
         }
         let found = self.client.stdout.wait(PATIENCE, |screen| {
-            screen
-                .lines
-                .iter()
-                .any(|line| line.ends_with(text))
-                .then_some(())
+            screen.lines.iter().any(|line| line.ends_with(text)).then_some(())
         });
         found.with_context(|| format!("no line `{text}`\n{}", self.client.last_words(9)))
     }
@@ -103,15 +95,10 @@ impl Session {
         self.client.end_input();
         self.server.read_to_end(PATIENCE);
         drop(self.server);
-        let status = self
-            .client
-            .wait(PATIENCE)
-            .context("the client does not end")?;
+        let status = self.client.wait(PATIENCE).context("the client does not end")?;
         ensure!(status.success(), "{status}\n{}", self.client.last_words(9));
-        let says_so = self
-            .client
-            .stderr
-            .wait(PATIENCE, |screen| (!screen.lines.is_empty()).then_some(()));
+        let says_so =
+            self.client.stderr.wait(PATIENCE, |screen| (!screen.lines.is_empty()).then_some(()));
         says_so.context("it ended without a word on stderr")
     }
 }
@@ -156,10 +143,7 @@ fn lines_while_nobody_types(stage: &'static Stage) -> anyhow::Result<()> {
     session.shows("second")?;
     session.client.type_line("now I type");
     let line = session.server.next_line(PATIENCE);
-    ensure!(
-        line.as_deref() == Some("now I type"),
-        "the server heard {line:?}"
-    );
+    ensure!(line.as_deref() == Some("now I type"), "the server heard {line:?}");
     session.ends()
 }
 
@@ -168,16 +152,10 @@ fn reset(stage: &'static Stage) -> anyhow::Result<()> {
     session.server.say("first")?;
     session.shows("first")?;
     session.server.reset();
-    let status = session
-        .client
-        .wait(PATIENCE)
-        .context("the client does not end")?;
+    let status = session.client.wait(PATIENCE).context("the client does not end")?;
     let words = session.client.last_words(9);
     ensure!(status.code() == Some(1), "{status}\n{words}");
-    ensure!(
-        words.contains(stage.package) && !words.contains("panicked"),
-        "{words}"
-    );
+    ensure!(words.contains(stage.package) && !words.contains("panicked"), "{words}");
     Ok(())
 }
 
@@ -216,17 +194,13 @@ fn endless_line(stage: &'static Stage) -> anyhow::Result<()> {
 /// The most memory that a process has used, in KiB, where the system tells.
 fn memory_at_most(process: u32) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let most = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     most.trim().trim_end_matches(" kB").parse().ok()
 }
 
 fn escapes(stage: &'static Stage) -> anyhow::Result<()> {
     let mut session = Session::start(stage, Stdio::piped())?;
-    session
-        .server
-        .say("a\x1b[2J\x07\u{9b}31m\u{202e}\x1b]52;c;eA==\x07b\rc\0d evil")?;
+    session.server.say("a\x1b[2J\x07\u{9b}31m\u{202e}\x1b]52;c;eA==\x07b\rc\0d evil")?;
     session.server.send(b"bad \xff\xfe bytes\nafter\n")?;
     session.shows("evil")?;
     session.shows("after")?;
@@ -247,10 +221,6 @@ fn many_lines(stage: &'static Stage) -> anyhow::Result<()> {
     session.server.say("after")?;
     session.shows("after")?;
     let shown = session.client.stdout.lock().lines.len();
-    ensure!(
-        stage.number == 1 || shown == LINES + 1,
-        "it showed {shown} lines of {}",
-        LINES + 1
-    );
+    ensure!(stage.number == 1 || shown == LINES + 1, "it showed {shown} lines of {}", LINES + 1);
     session.ends()
 }

@@ -23,21 +23,9 @@ struct Bounds {
 }
 
 const BOUNDS: [Bounds; 3] = [
-    Bounds {
-        stage: 3,
-        system_calls: [1.2, 0.1],
-        allocations: [1.5, 0.6],
-    },
-    Bounds {
-        stage: 4,
-        system_calls: [4.0, 0.3],
-        allocations: [1.0, 0.6],
-    },
-    Bounds {
-        stage: 5,
-        system_calls: [1.2, 0.1],
-        allocations: [1.5, 0.6],
-    },
+    Bounds { stage: 3, system_calls: [1.2, 0.1], allocations: [1.5, 0.6] },
+    Bounds { stage: 4, system_calls: [4.0, 0.3], allocations: [1.0, 0.6] },
+    Bounds { stage: 5, system_calls: [1.2, 0.1], allocations: [1.5, 0.6] },
 ];
 
 pub fn tests() -> Vec<Trial> {
@@ -87,12 +75,7 @@ fn few_allocations(bounds: &Bounds) -> anyhow::Result<()> {
         })
     })?;
     for (part, bound) in parts.iter().zip(bounds.allocations) {
-        let Part {
-            deliveries,
-            before,
-            after,
-            ..
-        } = part;
+        let Part { deliveries, before, after, .. } = part;
         ensure!(*after > 0, "nothing was counted: was the library loaded?");
         let each = (after - before) as f64 / deliveries;
         ensure!(
@@ -118,13 +101,7 @@ fn counting_library() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let output = Command::new(cargo)
         .current_dir(workspace())
-        .args([
-            "build",
-            "--package",
-            "chat-lab",
-            "--example",
-            "count_allocations",
-        ])
+        .args(["build", "--package", "chat-lab", "--example", "count_allocations"])
         .arg("--message-format=json-render-diagnostics")
         .output()
         .context("cannot start cargo")?;

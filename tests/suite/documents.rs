@@ -11,22 +11,10 @@ use std::time::Instant;
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test(
-            "documents::F1_the_client_of_document_002_runs_on_stage_3",
-            f1,
-        ),
-        test(
-            "documents::F1_several_users_of_document_002_write_to_each_other",
-            f1_both_ways,
-        ),
-        test(
-            "documents::F2_the_client_of_document_003_runs_on_stage_4",
-            f2,
-        ),
-        test(
-            "documents::F3_the_client_of_document_004_runs_on_stage_4",
-            f3,
-        ),
+        test("documents::F1_the_client_of_document_002_runs_on_stage_3", f1),
+        test("documents::F1_several_users_of_document_002_write_to_each_other", f1_both_ways),
+        test("documents::F2_the_client_of_document_003_runs_on_stage_4", f2),
+        test("documents::F3_the_client_of_document_004_runs_on_stage_4", f3),
     ]
 }
 
@@ -43,11 +31,7 @@ fn recv(peer: &mut Peer) -> anyhow::Result<String> {
 #[track_caller]
 fn expect(peer: &mut Peer, expected: &str) -> anyhow::Result<()> {
     let got = recv(peer)?;
-    ensure!(
-        got == expected,
-        "{} received {got:?} instead of {expected:?}",
-        peer.name
-    );
+    ensure!(got == expected, "{} received {got:?} instead of {expected:?}", peer.name);
     Ok(())
 }
 
@@ -73,18 +57,11 @@ fn f1() -> anyhow::Result<()> {
     expect(&mut ahmad, "ali: Hello, Ahmad! This is alice")?;
     ali.send(b"@nobody:Hello")?;
     let error = recv(&mut ali)?;
-    ensure!(
-        error.starts_with("! ") && !error.contains('\n'),
-        "{error:?}"
-    );
+    ensure!(error.starts_with("! ") && !error.contains('\n'), "{error:?}");
     drop(ali); // `exit` closes the socket
     let process = server.process.as_ref().context("we started it")?;
     let console = process.stdout.wait(PATIENCE, |screen| {
-        screen
-            .lines
-            .iter()
-            .any(|line| line == "User ali added.")
-            .then_some(())
+        screen.lines.iter().any(|line| line == "User ali added.").then_some(())
     });
     console.with_context(|| format!("the console does not say so\n{}", process.last_words(9)))
 }
@@ -92,19 +69,14 @@ fn f1() -> anyhow::Result<()> {
 fn f1_both_ways() -> anyhow::Result<()> {
     let server = start(3, &["--framing", "recv"])?;
     let names = ["ali", "Ahmad", "Bea", "Chen"];
-    let users: anyhow::Result<Vec<Peer>> = names
-        .iter()
-        .map(|name| user_of_002(&server, name))
-        .collect();
+    let users: anyhow::Result<Vec<Peer>> =
+        names.iter().map(|name| user_of_002(&server, name)).collect();
     let mut users = users?;
     for from in 0..names.len() {
         for to in 0..names.len() {
             users[from]
                 .send(format!("@{}:Hello {from} {to}", names[to].to_uppercase()).as_bytes())?;
-            expect(
-                &mut users[to],
-                &format!("{}: Hello {from} {to}", names[from]),
-            )?;
+            expect(&mut users[to], &format!("{}: Hello {from} {to}", names[from]))?;
         }
     }
     Ok(())
@@ -147,15 +119,10 @@ fn f3() -> anyhow::Result<()> {
         expect(&mut user, "NICK\n")?;
         user.say(name)?;
         let welcome = recv(&mut user)?;
-        ensure!(
-            welcome.starts_with(&format!("* welcome {name}: ")),
-            "{welcome:?}"
-        );
+        ensure!(welcome.starts_with(&format!("* welcome {name}: ")), "{welcome:?}");
         users.push(user);
     }
-    let [ann, bob] = &mut users[..] else {
-        unreachable!()
-    };
+    let [ann, bob] = &mut users[..] else { unreachable!() };
     expect(ann, "* bob joined\n")?;
     ann.say("hello")?;
     expect(bob, "ann: hello\n")?;

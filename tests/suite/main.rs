@@ -43,7 +43,5 @@ fn test(
     name: impl Into<String>,
     run: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
 ) -> Trial {
-    Trial::test(name, move || {
-        run().map_err(|error| Failed::from(format!("{error:#}")))
-    })
+    Trial::test(name, move || run().map_err(|error| Failed::from(format!("{error:#}"))))
 }

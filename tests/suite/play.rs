@@ -13,36 +13,25 @@ pub fn tests() -> Vec<Trial> {
     for (name, path) in conversations() {
         for stage in &STAGES {
             let path = path.clone();
-            tests.push(test(
-                format!("play::{name}_on_{}", stage.package),
-                move || {
-                    let text = std::fs::read_to_string(&path)?;
-                    let conversation = Conversation::parse(&text)
-                        .map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
-                    let played = play(stage, &conversation, &|_| {})?;
-                    let differences = table::differences(&[played], table::Look::plain());
-                    ensure!(differences.is_empty(), "{differences}");
-                    Ok(())
-                },
-            ));
+            tests.push(test(format!("play::{name}_on_{}", stage.package), move || {
+                let text = std::fs::read_to_string(&path)?;
+                let conversation =
+                    Conversation::parse(&text).map_err(|mistake| anyhow::anyhow!("{mistake}"))?;
+                let played = play(stage, &conversation, &|_| {})?;
+                let differences = table::differences(&[played], table::Look::plain());
+                ensure!(differences.is_empty(), "{differences}");
+                Ok(())
+            }));
         }
     }
-    tests.push(test(
-        "play::the_recorded_comparison_is_what_lab_play_prints",
-        recorded,
-    ));
+    tests.push(test("play::the_recorded_comparison_is_what_lab_play_prints", recorded));
     tests.push(test(
         "play::a_mistake_in_a_file_is_shown_with_its_line_and_ends_with_status_2",
         mistake,
     ));
-    tests.push(test(
-        "play::a_file_that_is_not_there_is_named_with_the_ones_that_are",
-        no_file,
-    ));
-    tests.push(test(
-        "play::a_stage_that_does_something_else_is_shown_where_it_differs",
-        difference,
-    ));
+    tests.push(test("play::a_file_that_is_not_there_is_named_with_the_ones_that_are", no_file));
+    tests
+        .push(test("play::a_stage_that_does_something_else_is_shown_where_it_differs", difference));
     tests.push(test("play::the_json_has_every_line_and_every_stage", json));
     #[cfg(target_os = "linux")] // its /proc tells which processes there are
     tests.push(test("play::control_C_leaves_no_process_behind", control_c));
@@ -99,16 +88,10 @@ fn mistake() -> anyhow::Result<()> {
     std::fs::write(&file, "people: ann, bob\nann to dora: hi\n")?;
     let output = lab(&[&file.display().to_string()])?;
     let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.code() == Some(2),
-        "{}: {error}",
-        output.status
-    );
-    for part in [
-        "wrong.chat: line 2, column 8: expected",
-        "2 | ann to dora: hi",
-        "    |        ^^^^",
-    ] {
+    ensure!(output.status.code() == Some(2), "{}: {error}", output.status);
+    for part in
+        ["wrong.chat: line 2, column 8: expected", "2 | ann to dora: hi", "    |        ^^^^"]
+    {
         ensure!(error.contains(part), "no `{part}` in\n{error}");
     }
     Ok(())
@@ -117,16 +100,9 @@ fn mistake() -> anyhow::Result<()> {
 fn no_file() -> anyhow::Result<()> {
     let output = lab(&["nowhere.chat"])?;
     let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.code() == Some(2),
-        "{}: {error}",
-        output.status
-    );
+    ensure!(output.status.code() == Some(2), "{}: {error}", output.status);
     ensure!(error.lines().count() == 1, "not one line: {error}");
-    ensure!(
-        error.contains("nowhere.chat") && error.contains("ten-clients"),
-        "{error}"
-    );
+    ensure!(error.contains("nowhere.chat") && error.contains("ten-clients"), "{error}");
     Ok(())
 }
 
@@ -149,28 +125,14 @@ fn difference() -> anyhow::Result<()> {
 }
 
 fn json() -> anyhow::Result<()> {
-    let output = lab(&[
-        "two-people",
-        "--stage",
-        "1",
-        "--stage",
-        "3",
-        "--format",
-        "json",
-    ])?;
+    let output = lab(&["two-people", "--stage", "1", "--stage", "3", "--format", "json"])?;
     let result: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     ensure!(output.status.code() == Some(0), "{result}");
     ensure!(result["as_promised"] == true, "{result}");
     ensure!(result["lines"][0] == "Alice to Bob: Hello", "{result}");
     ensure!(result["stages"][1]["stage"] == 3, "{result}");
-    ensure!(
-        result["stages"][0]["outcomes"][1]["why"] == "one-way",
-        "{result}"
-    );
-    ensure!(
-        result["stages"][1]["outcomes"][1]["heard_by"][0] == "Alice",
-        "{result}"
-    );
+    ensure!(result["stages"][0]["outcomes"][1]["why"] == "one-way", "{result}");
+    ensure!(result["stages"][1]["outcomes"][1]["heard_by"][0] == "Alice", "{result}");
     Ok(())
 }
 
@@ -181,10 +143,7 @@ fn control_c() -> anyhow::Result<()> {
     use nix::unistd::Pid;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("long.chat");
-    std::fs::write(
-        &file,
-        format!("people: ann, bob\n{}", "ann to bob: hi\n".repeat(100_000)),
-    )?;
+    std::fs::write(&file, format!("people: ann, bob\n{}", "ann to bob: hi\n".repeat(100_000)))?;
     let mut command = lab_play()?;
     command.args(["--stage", "4"]).arg(&file);
     let mut lab = Process::start("lab", command)?;
@@ -213,22 +172,14 @@ fn until<T>(seen: impl Fn() -> Option<T>) -> anyhow::Result<T> {
 fn children(parent: u32) -> Vec<u32> {
     let of_thread =
         |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
-    let tasks = std::fs::read_dir(format!("/proc/{parent}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     let ids: Vec<String> = tasks.filter_map(of_thread).collect();
-    ids.join(" ")
-        .split_whitespace()
-        .filter_map(|id| id.parse().ok())
-        .collect()
+    ids.join(" ").split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// A process that has ended and was not waited for (state Z) does not run any more.
 #[cfg(target_os = "linux")]
 fn is_running(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    status
-        .lines()
-        .any(|line| line.starts_with("State:") && !line.contains('Z'))
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }

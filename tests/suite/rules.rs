@@ -14,11 +14,7 @@ pub fn tests() -> Vec<Trial> {
         let exercise =
             Exercise::by_name(&format!("stage{stage}")).expect("each stage is an exercise");
         let checks = exercise.checks().expect("its checks exist");
-        tests.extend(
-            checks
-                .into_iter()
-                .map(|check| rule(stage, exercise.clone(), check)),
-        );
+        tests.extend(checks.into_iter().map(|check| rule(stage, exercise.clone(), check)));
     }
     let client = Exercise::by_name("client").expect("clients are an exercise as well");
     for check in client.checks().expect("its checks exist") {
@@ -30,10 +26,7 @@ pub fn tests() -> Vec<Trial> {
 fn rule(stage: u8, exercise: Exercise, check: &'static Check) -> Trial {
     let sentence = format!("{}_{}", check.rule, check.name).replace(['-', '.'], "_");
     test(format!("rules::stage{stage}::{sentence}"), move || {
-        let options = Options {
-            only: vec![check.name.to_string()],
-            ..Options::default()
-        };
+        let options = Options { only: vec![check.name.to_string()], ..Options::default() };
         let report = run(&exercise, &Target::Stage(stage), &options, &|_| ())?;
         for result in report.checks {
             if result.verdict != Verdict::Passed {

@@ -40,11 +40,7 @@ fn run(stage: &Stage, arguments: &[&str]) -> anyhow::Result<(Option<i32>, Vec<St
     process.stderr.wait(PATIENCE, |_| None::<()>); // until its end
     process.stdout.wait(PATIENCE, |_| None::<()>);
     let lines = process.stderr.lock().lines.clone();
-    let said = if lines.is_empty() {
-        process.stdout.lock().lines.clone()
-    } else {
-        lines
-    };
+    let said = if lines.is_empty() { process.stdout.lock().lines.clone() } else { lines };
     Ok((status.code(), said))
 }
 
@@ -62,20 +58,12 @@ fn fails(stage: &Stage, arguments: &[&str], parts: &[&str]) -> anyhow::Result<()
 fn port_in_use(stage: &'static Stage) -> anyhow::Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let port = taken.local_addr()?.port().to_string();
-    fails(
-        stage,
-        &["server", "127.0.0.1", &port],
-        &[&port, "in use", "another PORT"],
-    )
+    fails(stage, &["server", "127.0.0.1", &port], &[&port, "in use", "another PORT"])
 }
 
 fn refused(stage: &'static Stage) -> anyhow::Result<()> {
     let port = free_port()?.to_string();
-    fails(
-        stage,
-        &["client", "127.0.0.1", &port],
-        &[&port, "refused", "server"],
-    )
+    fails(stage, &["client", "127.0.0.1", &port], &[&port, "refused", "server"])
 }
 
 fn unknown_host(stage: &'static Stage) -> anyhow::Result<()> {
@@ -85,16 +73,9 @@ fn unknown_host(stage: &'static Stage) -> anyhow::Result<()> {
 }
 
 fn wrong_usage(stage: &'static Stage) -> anyhow::Result<()> {
-    for arguments in [
-        &["dance"][..],
-        &["server", "127.0.0.1", "99999"],
-        &["client", "--loud"],
-    ] {
+    for arguments in [&["dance"][..], &["server", "127.0.0.1", "99999"], &["client", "--loud"]] {
         let (status, said) = run(stage, arguments)?;
-        ensure!(
-            status == Some(2),
-            "{arguments:?} gives status {status:?}: {said:?}"
-        );
+        ensure!(status == Some(2), "{arguments:?} gives status {status:?}: {said:?}");
         ensure!(said[0].starts_with("error: "), "{said:?}");
     }
     Ok(())

@@ -22,23 +22,16 @@ pub fn tests() -> Vec<Trial> {
     let mut tests = Vec::new();
     for stage in &STAGES {
         let name = |sentence| format!("terminal::{}_{sentence}", stage.package);
-        tests.push(test(
-            name("prompts_with_You_and_shows_what_comes"),
-            move || prompt(stage),
-        ));
-        tests.push(test(name("half_closes_at_control_D"), move || {
-            control_d(stage)
-        }));
+        tests.push(test(name("prompts_with_You_and_shows_what_comes"), move || prompt(stage)));
+        tests.push(test(name("half_closes_at_control_D"), move || control_d(stage)));
     }
     let five = &STAGES[4];
-    tests.push(test(
-        "terminal::stage5-async_keeps_a_half_typed_line_when_a_message_comes",
-        || half_typed(five),
-    ));
-    tests.push(test(
-        "terminal::stage5-async_gives_the_terminal_back_as_it_was",
-        || given_back(five),
-    ));
+    tests.push(test("terminal::stage5-async_keeps_a_half_typed_line_when_a_message_comes", || {
+        half_typed(five)
+    }));
+    tests.push(test("terminal::stage5-async_gives_the_terminal_back_as_it_was", || {
+        given_back(five)
+    }));
     tests
 }
 
@@ -53,12 +46,8 @@ struct Terminal {
 
 impl Terminal {
     fn start(command: CommandBuilder) -> anyhow::Result<Terminal> {
-        let size = PtySize {
-            rows: ROWS.get(),
-            cols: COLUMNS.get(),
-            pixel_width: 0,
-            pixel_height: 0,
-        };
+        let size =
+            PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size)?;
         let child = pty.slave.spawn_command(command)?;
         let parser = vt100::Parser::new(ROWS, COLUMNS, 0);
@@ -67,19 +56,11 @@ impl Terminal {
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
-                seen.0
-                    .lock()
-                    .expect("nobody panics with it")
-                    .process(&bytes[..count]);
+                seen.0.lock().expect("nobody panics with it").process(&bytes[..count]);
                 seen.1.notify_all();
             }
         });
-        Ok(Terminal {
-            child,
-            keyboard: pty.master.take_writer()?,
-            screen,
-            _master: pty.master,
-        })
+        Ok(Terminal { child, keyboard: pty.master.take_writer()?, screen, _master: pty.master })
     }
 
     fn press(&mut self, keys: &str) -> anyhow::Result<()> {
@@ -109,17 +90,13 @@ impl Terminal {
 
     /// Until a row is exactly `row`.
     fn wait_for_row(&self, row: &str) -> anyhow::Result<()> {
-        self.wait(&format!("the row `{row}`"), |rows| {
-            rows.iter().any(|shown| shown == row)
-        })
+        self.wait(&format!("the row `{row}`"), |rows| rows.iter().any(|shown| shown == row))
     }
 
     /// Until the last row that is not empty is exactly `row`.
     fn wait_for_last_row(&self, row: &str) -> anyhow::Result<()> {
         let last = |rows: &[String]| {
-            rows.iter()
-                .rfind(|shown| !shown.is_empty())
-                .is_some_and(|shown| shown == row)
+            rows.iter().rfind(|shown| !shown.is_empty()).is_some_and(|shown| shown == row)
         };
         self.wait(&format!("`{row}` as its last row"), last)
     }
@@ -161,9 +138,8 @@ fn introduced(
     let mut server = Peer::accept("the server", listener)?;
     if stage.number >= 4 {
         server.say("NICK")?;
-        terminal.wait("a question for the name", |rows| {
-            rows.iter().any(|row| row.contains("name"))
-        })?;
+        terminal
+            .wait("a question for the name", |rows| rows.iter().any(|row| row.contains("name")))?;
         terminal.press("ann\r")?;
         hears(&mut server, "ann")?;
         server.say("* welcome ann: you are the first")?;
@@ -174,13 +150,8 @@ fn introduced(
 }
 
 fn hears(server: &mut Peer, expected: &str) -> anyhow::Result<()> {
-    let line = server
-        .next_line(PATIENCE)
-        .context("the server heard nothing")?;
-    ensure!(
-        line == expected,
-        "the server heard {line:?} instead of {expected:?}"
-    );
+    let line = server.next_line(PATIENCE).context("the server heard nothing")?;
+    ensure!(line == expected, "the server heard {line:?} instead of {expected:?}");
     Ok(())
 }
 
@@ -192,10 +163,7 @@ fn prompt(stage: &Stage) -> anyhow::Result<()> {
     if stage.number >= 2 {
         server.say("bob: hi")?;
         let shown = match stage.number {
-            2 => format!(
-                "[127.0.0.1]:{} => bob: hi",
-                server.socket.local_addr()?.port()
-            ),
+            2 => format!("[127.0.0.1]:{} => bob: hi", server.socket.local_addr()?.port()),
             _ => "bob: hi".to_string(),
         };
         terminal.wait_for_row(&shown)?;
@@ -236,8 +204,6 @@ fn given_back(stage: &Stage) -> anyhow::Result<()> {
     terminal.wait_for_last_row("<You> half a li")?;
     drop(server);
     terminal.wait("the terminal's settings with echo on", |rows| {
-        rows.iter()
-            .flat_map(|row| row.split_whitespace())
-            .any(|word| word == "echo")
+        rows.iter().flat_map(|row| row.split_whitespace()).any(|word| word == "echo")
     })
 }

@@ -16,10 +16,8 @@ const PACKAGES: [(u8, &[&str]); 5] = [
 ];
 
 /// Files that are the same in several stages.
-const TWINS: [(&str, &[usize]); 2] = [
-    ("src/line.rs", &[3, 4, 5]),
-    ("src/console.rs", &[1, 2, 3, 4, 5]),
-];
+const TWINS: [(&str, &[usize]); 2] =
+    [("src/line.rs", &[3, 4, 5]), ("src/console.rs", &[1, 2, 3, 4, 5])];
 
 /// The top level, and nothing else.
 const TOP_LEVEL: [&str; 17] = [
@@ -45,19 +43,10 @@ const TOP_LEVEL: [&str; 17] = [
 pub fn tests() -> Vec<Trial> {
     vec![
         crate::test("tidy::twin_files_are_identical", twin_files_are_identical),
-        crate::test(
-            "tidy::stages_depend_on_what_is_tabled",
-            stages_depend_on_what_is_tabled,
-        ),
+        crate::test("tidy::stages_depend_on_what_is_tabled", stages_depend_on_what_is_tabled),
         crate::test("tidy::the_top_level_is_tidy", the_top_level_is_tidy),
-        crate::test(
-            "tidy::the_readme_counts_lines_rightly",
-            the_readme_counts_lines_rightly,
-        ),
-        crate::test(
-            "tidy::the_readme_shows_the_comparison",
-            the_readme_shows_the_comparison,
-        ),
+        crate::test("tidy::the_readme_counts_lines_rightly", the_readme_counts_lines_rightly),
+        crate::test("tidy::the_readme_shows_the_comparison", the_readme_shows_the_comparison),
     ]
 }
 
@@ -101,20 +90,14 @@ fn stages_depend_on_what_is_tabled() -> anyhow::Result<()> {
 }
 
 fn the_top_level_is_tidy() -> anyhow::Result<()> {
-    let listed = Command::new("git")
-        .current_dir(workspace())
-        .args(["ls-files"])
-        .output();
+    let listed = Command::new("git").current_dir(workspace()).args(["ls-files"]).output();
     let Ok(listed) = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
     else {
         return Ok(()); // a copy without git: whatever else lies there is not ours
     };
     for path in listed.lines() {
         let top = path.split('/').next().unwrap_or(path);
-        ensure!(
-            top == "tests" || TOP_LEVEL.contains(&top),
-            "{path} does not belong here"
-        );
+        ensure!(top == "tests" || TOP_LEVEL.contains(&top), "{path} does not belong here");
     }
     Ok(())
 }
@@ -123,22 +106,11 @@ fn the_top_level_is_tidy() -> anyhow::Result<()> {
 fn the_readme_counts_lines_rightly() -> anyhow::Result<()> {
     let readme = fs::read_to_string(workspace().join("README.md"))?;
     for stage in &STAGES {
-        let row = readme
-            .lines()
-            .find(|line| line.starts_with(&format!("| [`{}`]", stage.package)));
+        let row = readme.lines().find(|line| line.starts_with(&format!("| [`{}`]", stage.package)));
         let row = row.with_context(|| format!("README.md has no row for {}", stage.package))?;
-        let lines = row
-            .trim_end_matches(['|', ' '])
-            .rsplit('|')
-            .next()
-            .unwrap_or_default()
-            .trim();
+        let lines = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default().trim();
         let counted = lines_of_code(stage)?;
-        ensure!(
-            lines == counted.to_string(),
-            "README.md: {} has {counted} lines",
-            stage.package
-        );
+        ensure!(lines == counted.to_string(), "README.md: {} has {counted} lines", stage.package);
     }
     Ok(())
 }
@@ -147,14 +119,8 @@ fn the_readme_counts_lines_rightly() -> anyhow::Result<()> {
 fn the_readme_shows_the_comparison() -> anyhow::Result<()> {
     let readme = fs::read_to_string(workspace().join("README.md"))?;
     let recorded = fs::read_to_string(workspace().join("docs/src/play.txt"))?;
-    let shown = format!(
-        "<!-- play -->\n```text\n{}\n```\n",
-        recorded.trim_matches('\n')
-    );
-    ensure!(
-        readme.contains(&shown),
-        "README.md does not show what docs/src/play.txt records"
-    );
+    let shown = format!("<!-- play -->\n```text\n{}\n```\n", recorded.trim_matches('\n'));
+    ensure!(readme.contains(&shown), "README.md does not show what docs/src/play.txt records");
     Ok(())
 }
 
@@ -167,9 +133,7 @@ fn lines_of_code(stage: &Stage) -> anyhow::Result<usize> {
             let text = fs::read_to_string(entry.path())?;
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             let lines = code.lines().map(str::trim);
-            count += lines
-                .filter(|line| !line.is_empty() && !line.starts_with("//"))
-                .count();
+            count += lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
         }
     }
     Ok(count)

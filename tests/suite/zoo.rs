@@ -12,10 +12,7 @@ pub fn tests() -> Vec<Trial> {
     let mut tests = vec![
         crate::test("zoo::the_page_lists_what_is_there", the_page_is_true),
         crate::test("zoo::every_name_is_there_once", every_name_is_there_once),
-        crate::test(
-            "zoo::it_is_large_enough_to_prove_something",
-            it_is_large_enough,
-        ),
+        crate::test("zoo::it_is_large_enough_to_prove_something", it_is_large_enough),
     ];
     let animals = match zoo::all() {
         Ok(animals) => animals,
@@ -27,11 +24,7 @@ pub fn tests() -> Vec<Trial> {
     // The stages have their own tests, one for each check: see `rules`.
     let animals = animals.into_iter().filter(|animal| animal.stage.is_none());
     tests.extend(animals.map(|animal| {
-        let what = if animal.is_correct() {
-            "is_correct"
-        } else {
-            "is_named_rightly"
-        };
+        let what = if animal.is_correct() { "is_correct" } else { "is_named_rightly" };
         let name = format!("zoo::{}_{what}", animal.name.replace('-', "_"));
         crate::test(name, move || inspect(&animal))
     }));
@@ -74,11 +67,7 @@ fn the_page_is_true() -> anyhow::Result<()> {
 fn every_name_is_there_once() -> anyhow::Result<()> {
     let mut seen = BTreeSet::new();
     for animal in zoo::all()? {
-        ensure!(
-            seen.insert(animal.name.clone()),
-            "{} is there twice",
-            animal.name
-        );
+        ensure!(seen.insert(animal.name.clone()), "{} is there twice", animal.name);
     }
     Ok(())
 }
@@ -87,14 +76,8 @@ fn it_is_large_enough() -> anyhow::Result<()> {
     let animals = zoo::all()?;
     let broken = animals.iter().filter(|animal| !animal.is_correct());
     let apart = |animal: &&Animal| animal.language() != "Rust";
-    ensure!(
-        broken.clone().count() >= 40,
-        "fewer than 40 broken programs"
-    );
-    ensure!(
-        broken.filter(apart).count() >= 10,
-        "fewer than ten are written separately"
-    );
+    ensure!(broken.clone().count() >= 40, "fewer than 40 broken programs");
+    ensure!(broken.filter(apart).count() >= 10, "fewer than ten are written separately");
     for language in ["Rust", "Python", "C"] {
         let mut correct = animals.iter().filter(|animal| animal.is_correct());
         ensure!(

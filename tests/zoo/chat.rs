@@ -36,11 +36,7 @@ impl World {
     }
 
     fn select_register(&mut self, id: Id, name: &str) {
-        let id = if self.defect.is("registers-the-wrong-socket") {
-            self.newest
-        } else {
-            id
-        };
+        let id = if self.defect.is("registers-the-wrong-socket") { self.newest } else { id };
         match self.register(id, name) {
             Ok(()) => {
                 println!("User {name} added.");
@@ -112,22 +108,14 @@ impl World {
             0 => String::new(),
             more => format!(", and {more} more"),
         };
-        format!(
-            "* welcome {name}: {count} here ({}{more})",
-            names.join(", ")
-        )
+        format!("* welcome {name}: {count} here ({}{more})", names.join(", "))
     }
 
     /// As a thread does that has only the list of sockets, and no lock.
     fn write_in_pieces(&mut self, id: Id, name: &str, line: &str) {
-        let named = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.name.is_some());
+        let named = self.clients.iter().filter(|(_, client)| client.name.is_some());
         let others = named.filter(|(other, _)| **other != id);
-        let outboxes: Vec<_> = others
-            .map(|(_, client)| Arc::clone(&client.outbox))
-            .collect();
+        let outboxes: Vec<_> = others.map(|(_, client)| Arc::clone(&client.outbox)).collect();
         let (name, line) = (name.to_string(), line.to_string());
         self.after_unlocking = Some(Box::new(move || {
             for outbox in outboxes {

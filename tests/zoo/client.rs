@@ -39,11 +39,7 @@ fn send_all(stream: &TcpStream, defect: Defect, typed: &Sender<()>) {
         }
         let _ = typed.send(());
         let line = line.trim_end_matches(['\n', '\r']);
-        let end = if defect.is("sends-without-boundaries") {
-            ""
-        } else {
-            "\n"
-        };
+        let end = if defect.is("sends-without-boundaries") { "" } else { "\n" };
         if stream.write_all(format!("{line}{end}").as_bytes()).is_err() {
             return;
         }

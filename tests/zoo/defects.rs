@@ -5,187 +5,70 @@ use std::str::FromStr;
 /// Name, and what the program then does wrong. Most are named as in the catalogue of
 /// misconceptions; where one misconception shows in several ways, further names say how.
 pub static DEFECTS: &[(&str, &str)] = &[
-    (
-        "recv-is-not-a-message",
-        "takes what one read returns for one message",
-    ),
-    (
-        "joined-lines-lost",
-        "obeys only the first line of what one read returns",
-    ),
+    ("recv-is-not-a-message", "takes what one read returns for one message"),
+    ("joined-lines-lost", "obeys only the first line of what one read returns"),
     ("sends-without-boundaries", "sends lines without their LF"),
-    (
-        "cut-at-the-buffer-size",
-        "ends a message after 2048 bytes, and begins the next one there",
-    ),
+    ("cut-at-the-buffer-size", "ends a message after 2048 bytes, and begins the next one there"),
     ("unbounded-line", "keeps everything until the LF comes"),
-    (
-        "half-message-delivered",
-        "delivers an unfinished line when its sender ends",
-    ),
+    ("half-message-delivered", "delivers an unfinished line when its sender ends"),
     ("newline-in-name", "keeps the CR in a registered name"),
-    (
-        "not-utf8-kills",
-        "a byte that is not UTF-8 ends the thread that reads",
-    ),
-    (
-        "relays-terminal-escapes",
-        "relays, logs and prints control characters",
-    ),
-    (
-        "registers-the-wrong-socket",
-        "a name is given to whoever connected last",
-    ),
-    (
-        "name-taken-over",
-        "a second user of a name gets the first one's mail",
-    ),
+    ("not-utf8-kills", "a byte that is not UTF-8 ends the thread that reads"),
+    ("relays-terminal-escapes", "relays, logs and prints control characters"),
+    ("registers-the-wrong-socket", "a name is given to whoever connected last"),
+    ("name-taken-over", "a second user of a name gets the first one's mail"),
     ("case-splits-names", "takes bob and BOB for two users"),
-    (
-        "old-name-still-routes",
-        "a renaming leaves the old name in the table",
-    ),
+    ("old-name-still-routes", "a renaming leaves the old name in the table"),
     ("unaddressable-name", "accepts any name, an empty one too"),
     ("anonymous-delivery", "does not say who wrote"),
     ("unregistered-may-send", "lets clients without a name write"),
-    (
-        "sender-is-claimed",
-        "believes a message that begins like `bob: `",
-    ),
-    (
-        "control-words-in-band",
-        "relays `NICK` and `* ` lines as they are",
-    ),
+    ("sender-is-claimed", "believes a message that begins like `bob: `"),
+    ("control-words-in-band", "relays `NICK` and `* ` lines as they are"),
     ("silent-error", "does not answer what it refuses"),
     ("echo-to-sender", "sends messages back to their sender"),
     ("ignores-eof", "does not close a half-closed connection"),
-    (
-        "drops-output-at-eof",
-        "closes at the end of stream before it has sent what it owes",
-    ),
+    ("drops-output-at-eof", "closes at the end of stream before it has sent what it owes"),
     ("ghost-user", "keeps the name of a user who has left"),
-    (
-        "ghost-after-reset",
-        "keeps the name of a user whose connection was reset",
-    ),
+    ("ghost-after-reset", "keeps the name of a user whose connection was reset"),
     ("leave-not-announced", "does not say who left"),
     ("reset-not-announced", "does not say who left by a reset"),
     ("leave-announced-twice", "says twice who left"),
-    (
-        "parallel-lists-drift",
-        "looks names up by the position in another list",
-    ),
-    (
-        "spins-after-departure",
-        "reads a finished connection for ever",
-    ),
-    (
-        "busy-poll",
-        "asks without a pause whether something has happened",
-    ),
-    (
-        "leaks-descriptors",
-        "never closes the socket of a user who has left",
-    ),
-    (
-        "fd-limit-is-fatal",
-        "ends when no more connections can be accepted",
-    ),
-    (
-        "slow-reader-stalls-others",
-        "writes to everybody in turn and waits for each",
-    ),
-    (
-        "unbounded-queue",
-        "keeps everything for a client that does not read",
-    ),
-    (
-        "wrong-client-evicted",
-        "an error while writing removes the client that spoke",
-    ),
-    (
-        "broadcast-stops-at-the-first-error",
-        "an error while writing ends the round",
-    ),
-    (
-        "handshake-blocks-accept",
-        "waits for the name before it accepts the next client",
-    ),
-    (
-        "rude-client-kills-server",
-        "a reset before the name is an exception that ends it",
-    ),
-    (
-        "interleaved-writes",
-        "threads write to a socket in pieces and without a lock",
-    ),
-    (
-        "loses-under-load",
-        "drops the oldest of more than two waiting lines",
-    ),
-    (
-        "reorders-under-load",
-        "delivers each line in a thread of its own",
-    ),
+    ("parallel-lists-drift", "looks names up by the position in another list"),
+    ("spins-after-departure", "reads a finished connection for ever"),
+    ("busy-poll", "asks without a pause whether something has happened"),
+    ("leaks-descriptors", "never closes the socket of a user who has left"),
+    ("fd-limit-is-fatal", "ends when no more connections can be accepted"),
+    ("slow-reader-stalls-others", "writes to everybody in turn and waits for each"),
+    ("unbounded-queue", "keeps everything for a client that does not read"),
+    ("wrong-client-evicted", "an error while writing removes the client that spoke"),
+    ("broadcast-stops-at-the-first-error", "an error while writing ends the round"),
+    ("handshake-blocks-accept", "waits for the name before it accepts the next client"),
+    ("rude-client-kills-server", "a reset before the name is an exception that ends it"),
+    ("interleaved-writes", "threads write to a socket in pieces and without a lock"),
+    ("loses-under-load", "drops the oldest of more than two waiting lines"),
+    ("reorders-under-load", "delivers each line in a thread of its own"),
     ("backlog-is-a-user-limit", "serves five clients and no more"),
     ("select-1024", "ends at descriptor 1024"),
-    (
-        "binds-every-address",
-        "listens on every address of the machine",
-    ),
+    ("binds-every-address", "listens on every address of the machine"),
     ("no-reuseaddr", "cannot be started again at once"),
-    (
-        "traceback-to-the-user",
-        "answers a port in use with a stack trace",
-    ),
-    (
-        "lockstep",
-        "reads from the peer only after its own user typed a line",
-    ),
+    ("traceback-to-the-user", "answers a port in use with a stack trace"),
+    ("lockstep", "reads from the peer only after its own user typed a line"),
     ("serves-only-one", "never serves a second connection"),
     ("leaks-across-rooms", "sends a room's messages to everybody"),
-    (
-        "private-is-public",
-        "a private message reaches the whole room",
-    ),
+    ("private-is-public", "a private message reaches the whole room"),
     ("left-still-hears", "who leaves a room goes on receiving"),
     ("kicked-still-hears", "who is kicked goes on receiving"),
-    (
-        "kicked-may-speak",
-        "who is kicked may still speak in the room",
-    ),
+    ("kicked-may-speak", "who is kicked may still speak in the room"),
     ("ban-evaded", "a ban is a kick: the banned may come back"),
     ("key-ignored", "lets in whoever has no key or a wrong one"),
-    (
-        "limit-ignored",
-        "lets more members in than the room's limit",
-    ),
+    ("limit-ignored", "lets more members in than the room's limit"),
     ("role-not-checked", "lets everybody do what operators may"),
     ("mute-ignored", "relays what a muted member says"),
-    (
-        "room-outlives-itself",
-        "keeps the settings of a room that everybody has left",
-    ),
-    (
-        "operator-not-replaced",
-        "a room whose operator leaves has none",
-    ),
-    (
-        "stdin-buffer-under-select",
-        "reads one line for each time that stdin is ready",
-    ),
-    (
-        "spins-on-server-eof",
-        "goes on reading after the server's end",
-    ),
-    (
-        "spins-on-stdin-eof",
-        "goes on reading after the end of its input",
-    ),
-    (
-        "hangs-at-server-eof",
-        "does not notice that the server has ended",
-    ),
+    ("room-outlives-itself", "keeps the settings of a room that everybody has left"),
+    ("operator-not-replaced", "a room whose operator leaves has none"),
+    ("stdin-buffer-under-select", "reads one line for each time that stdin is ready"),
+    ("spins-on-server-eof", "goes on reading after the server's end"),
+    ("spins-on-stdin-eof", "goes on reading after the end of its input"),
+    ("hangs-at-server-eof", "does not notice that the server has ended"),
 ];
 
 /// At most one of [`DEFECTS`].
@@ -208,9 +91,7 @@ impl FromStr for Defect {
     fn from_str(name: &str) -> Result<Defect, String> {
         let mut names = DEFECTS.iter().map(|(known, _)| *known).chain(["none"]);
         let known = names.find(|known| *known == name);
-        known
-            .map(Defect)
-            .ok_or("there is no such defect: `zoo defects` lists them".to_string())
+        known.map(Defect).ok_or("there is no such defect: `zoo defects` lists them".to_string())
     }
 }
 

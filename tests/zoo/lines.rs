@@ -22,11 +22,7 @@ pub struct Lines {
 
 impl Lines {
     pub fn new(defect: Defect) -> Lines {
-        Lines {
-            defect,
-            unfinished: Vec::new(),
-            skipping: false,
-        }
+        Lines { defect, unfinished: Vec::new(), skipping: false }
     }
 
     /// What one read returned. Gives the lines that are complete now, empty ones left out.

@@ -13,9 +13,8 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// Those for operators alone. `/topic TEXT` is one as well.
-const OPERATORS: &[&str] = &[
-    "/kick", "/ban", "/unban", "/bans", "/op", "/deop", "/mute", "/unmute", "/key", "/limit",
-];
+const OPERATORS: &[&str] =
+    &["/kick", "/ban", "/unban", "/bans", "/op", "/deop", "/mute", "/unmute", "/key", "/limit"];
 
 #[derive(Default)]
 pub struct Room {
@@ -268,9 +267,7 @@ impl World {
         for key in client.rooms.clone() {
             let name = self.name_of(id);
             let reason = reason.filter(|_| !self.is_muted(&key, id));
-            let reason = reason
-                .map(|reason| format!(": {reason}"))
-                .unwrap_or_default();
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             self.notice(&key, Some(id), &format!("{name} left{reason}"));
             self.remove_member(id, &key, false);
             if let Some(room) = self.rooms.get_mut(&key) {
@@ -333,22 +330,14 @@ impl World {
 
     fn list_rooms(&mut self, id: Id) -> Refusal {
         let rooms = self.rooms.values();
-        let list: Vec<String> = rooms
-            .map(|room| format!("{} ({})", room.name, room.members.len()))
-            .collect();
+        let list: Vec<String> =
+            rooms.map(|room| format!("{} ({})", room.name, room.members.len())).collect();
         self.answer(id, &format!("rooms: {}", list.join(", ")))
     }
 
     fn who(&mut self, id: Id, name: &str) -> Refusal {
-        let key = if name.is_empty() {
-            self.current(id)?
-        } else {
-            name.to_ascii_lowercase()
-        };
-        let room = self
-            .rooms
-            .get(&key)
-            .ok_or(format!("no such room: {name}"))?;
+        let key = if name.is_empty() { self.current(id)? } else { name.to_ascii_lowercase() };
+        let room = self.rooms.get(&key).ok_or(format!("no such room: {name}"))?;
         if room.key.is_some() && !room.members.contains(&id) {
             return no(format!("{name} has a key"));
         }
@@ -356,11 +345,7 @@ impl World {
             .members
             .iter()
             .map(|member| {
-                let sign = if room.operators.contains(member) {
-                    "@"
-                } else {
-                    ""
-                };
+                let sign = if room.operators.contains(member) { "@" } else { "" };
                 format!("{sign}{}", self.name_of(*member))
             })
             .collect();
@@ -400,22 +385,14 @@ impl World {
         let key = self.current(id)?;
         let allowed =
             self.rooms[&key].operators.contains(&id) || self.defect.is("role-not-checked");
-        if allowed {
-            Ok(())
-        } else {
-            no("operators alone may do that")
-        }
+        if allowed { Ok(()) } else { no("operators alone may do that") }
     }
 
     fn kick(&mut self, id: Id, name: &str, reason: &str) -> Refusal {
         let key = self.current(id)?;
         let victim = self.member(&key, name)?;
         let reason = if self.is_muted(&key, id) { "" } else { reason };
-        let reason = if reason.is_empty() {
-            "no reason given"
-        } else {
-            reason
-        };
+        let reason = if reason.is_empty() { "no reason given" } else { reason };
         let (victim_name, operator) = (self.name_of(victim), self.name_of(id));
         let line = format!("{victim_name} was kicked by {operator}: {reason}");
         self.notice(&key, None, &line);
@@ -514,10 +491,7 @@ impl World {
                 room.muted.remove(&member);
             }
         }
-        let (name, state) = (
-            self.name_of(member),
-            if mute { "muted" } else { "no longer muted" },
-        );
+        let (name, state) = (self.name_of(member), if mute { "muted" } else { "no longer muted" });
         self.notice(&key, None, &format!("{name} is {state}"));
         Ok(())
     }
@@ -533,9 +507,7 @@ impl World {
     fn set_limit(&mut self, id: Id, number: &str) -> Refusal {
         let key = self.current(id)?;
         let number = if number.is_empty() { "0" } else { number };
-        let limit: usize = number
-            .parse()
-            .map_err(|_| format!("not a number: {number}"))?;
+        let limit: usize = number.parse().map_err(|_| format!("not a number: {number}"))?;
         if let Some(room) = self.rooms.get_mut(&key) {
             room.limit = limit;
         }
@@ -560,9 +532,7 @@ impl World {
         }
         let key = name.to_ascii_lowercase();
         let inside = self.clients[&id].rooms.contains(&key);
-        inside
-            .then_some(key)
-            .ok_or(format!("you are not in {name}"))
+        inside.then_some(key).ok_or(format!("you are not in {name}"))
     }
 
     fn member(&self, key: &str, name: &str) -> Result<Id, String> {
@@ -585,9 +555,5 @@ fn nearest(word: &str) -> &'static str {
         let pairs = command.bytes().zip(word.bytes());
         pairs.take_while(|(a, b)| a == b).count()
     };
-    COMMANDS
-        .iter()
-        .max_by_key(common)
-        .copied()
-        .unwrap_or("/help")
+    COMMANDS.iter().max_by_key(common).copied().unwrap_or("/help")
 }

@@ -49,14 +49,8 @@ pub fn announce(listener: &TcpListener, host: &str) -> anyhow::Result<()> {
 
 /// A socket that listens on this address alone, and at once after a restart (L15).
 pub fn listen(host: &str, port: u16, defect: Defect) -> anyhow::Result<TcpListener> {
-    let ip: IpAddr = host
-        .parse()
-        .with_context(|| format!("{host} is no IP address"))?;
-    let ip = if defect.is("binds-every-address") {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-    } else {
-        ip
-    };
+    let ip: IpAddr = host.parse().with_context(|| format!("{host} is no IP address"))?;
+    let ip = if defect.is("binds-every-address") { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { ip };
     let address = SocketAddr::new(ip, port);
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if cfg!(unix) && !defect.is("no-reuseaddr") {
@@ -108,9 +102,7 @@ impl Server {
         self.connected.fetch_add(1, Ordering::SeqCst);
         let outbox = Outbox::new(stream, self.defect);
         let writer = Arc::clone(&outbox);
-        thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn(move || writer.run())?;
+        thread::Builder::new().stack_size(STACK_BYTES).spawn(move || writer.run())?;
         self.world().enter(id, address, Arc::clone(&outbox));
         let server = Arc::clone(self);
         let mut lines = Lines::new(self.defect);

@@ -62,13 +62,7 @@ impl World {
     }
 
     pub fn enter(&mut self, id: Id, address: SocketAddr, outbox: Arc<Outbox>) {
-        let client = Client {
-            address,
-            outbox,
-            name: None,
-            rooms: Vec::new(),
-            current: None,
-        };
+        let client = Client { address, outbox, name: None, rooms: Vec::new(), current: None };
         self.clients.insert(id, client);
         self.newest = id;
         self.positions.push(id);
@@ -229,10 +223,7 @@ impl World {
 
     /// To everyone with a name except `without`. Gives those who could not be written to.
     pub fn tell_named(&mut self, without: Option<Id>, line: &str) -> Vec<Id> {
-        let named = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.name.is_some());
+        let named = self.clients.iter().filter(|(_, client)| client.name.is_some());
         let receivers: Vec<Id> = named.map(|(id, _)| *id).collect();
         let mut failed = Vec::new();
         for id in receivers {

@@ -105,15 +105,8 @@ impl Party {
         self.forget();
         self.say(client, line);
         let heard = self.heard(client);
-        assert!(
-            heard.len() == 1 && heard[0].starts_with("! "),
-            "{line}: {heard:?}"
-        );
-        assert!(
-            self.heard.iter().all(Vec::is_empty),
-            "{line}: {:?}",
-            self.heard
-        );
+        assert!(heard.len() == 1 && heard[0].starts_with("! "), "{line}: {heard:?}");
+        assert!(self.heard.iter().all(Vec::is_empty), "{line}: {:?}", self.heard);
     }
 }
 
@@ -138,10 +131,7 @@ fn a_refused_name_is_asked_for_again() {
     party.expect(ClientId(3), &["NICK", "! name taken: BOB", "NICK"]);
     party.say(ClientId(3), "GET / HTTP/1.1");
     let heard = party.heard(ClientId(3));
-    assert!(
-        heard[0].starts_with("! bad name") && heard[1] == "NICK",
-        "{heard:?}"
-    );
+    assert!(heard[0].starts_with("! bad name") && heard[1] == "NICK", "{heard:?}");
     let effects = party.rooms.refuse(ClientId(3), "not UTF-8");
     party.note(effects);
     party.expect(ClientId(3), &["! not UTF-8", "NICK"]);
@@ -166,10 +156,7 @@ fn who_is_banned_from_the_lobby_is_welcomed_to_no_room() {
     party.say(ANN, "/ban dan");
     party.arrive(ClientId(3), "dan", HOME);
     let heard = party.heard(ClientId(3));
-    assert_eq!(
-        heard[1],
-        "* welcome dan: you are in no room; /help lists the commands"
-    );
+    assert_eq!(heard[1], "* welcome dan: you are in no room; /help lists the commands");
     assert!(heard[2].starts_with("! ") && heard.len() == 3, "{heard:?}");
     party.expect_refusal(ClientId(3), "hello");
 }
@@ -182,10 +169,7 @@ fn a_name_that_does_not_come_in_time_ends_the_connection() {
     let effects = party.rooms.name_is_due(ANN);
     party.note(effects);
     let heard = party.heard(ANN);
-    assert!(
-        heard[0].contains("--seconds-to-register") && heard.len() == 1,
-        "{heard:?}"
-    );
+    assert!(heard[0].contains("--seconds-to-register") && heard.len() == 1, "{heard:?}");
     assert_eq!(party.closed, [ANN]);
 }
 
@@ -232,10 +216,7 @@ fn who_leaves_hears_it_as_the_last_line_of_the_room() {
 fn who_quits_gives_a_reason_to_every_room() {
     let mut party = Party::in_a_room();
     party.say(BOB, "/quit lunch");
-    party.expect(
-        ANN,
-        &["[#lobby] * bob left: lunch", "[#r] * bob left: lunch"],
-    );
+    party.expect(ANN, &["[#lobby] * bob left: lunch", "[#r] * bob left: lunch"]);
     party.expect(BOB, &["* goodbye bob"]);
     assert_eq!(party.closed, [BOB]);
 }
@@ -259,10 +240,7 @@ fn rooms_are_one_in_any_case_and_shown_as_the_founder_wrote_them() {
     let mut party = Party::of_three();
     party.say(ANN, "/join #Tea");
     party.say(BOB, "/JOIN #tEA");
-    party.expect(
-        ANN,
-        &["* you are in #Tea with 0 others", "[#Tea] * bob joined"],
-    );
+    party.expect(ANN, &["* you are in #Tea with 0 others", "[#Tea] * bob joined"]);
     party.expect(BOB, &["* you are in #Tea with 1 others"]);
 }
 
@@ -323,10 +301,7 @@ fn who_answers_outsiders_unless_the_room_has_a_key() {
     party.say(ANN, "/key secret");
     party.expect_refusal(CY, "/who #r");
     party.say(BOB, "/who #r");
-    assert_eq!(
-        party.heard(BOB).last().unwrap(),
-        "* in #r: ann (operator), bob"
-    );
+    assert_eq!(party.heard(BOB).last().unwrap(), "* in #r: ann (operator), bob");
 }
 
 #[test]
@@ -344,10 +319,7 @@ fn every_command_explains_itself() {
     for entry in command::known(true) {
         party.say(ANN, &format!("/help {}", entry.name));
         let heard = party.heard(ANN);
-        assert!(
-            heard[0].starts_with(&format!("* /{}", entry.name)),
-            "{heard:?}"
-        );
+        assert!(heard[0].starts_with(&format!("* /{}", entry.name)), "{heard:?}");
     }
 }
 
@@ -357,16 +329,8 @@ fn every_command_explains_itself() {
 fn every_command_of_operators_is_refused_to_others() {
     let mut party = Party::in_a_room();
     for entry in command::known(true).filter(|entry| entry.who == command::Who::Operators) {
-        let argument = if entry.arguments.starts_with('[') {
-            ""
-        } else {
-            "cy"
-        };
-        let argument = if entry.arguments.is_empty() {
-            ""
-        } else {
-            argument
-        };
+        let argument = if entry.arguments.starts_with('[') { "" } else { "cy" };
+        let argument = if entry.arguments.is_empty() { "" } else { argument };
         party.expect_refusal(BOB, format!("/{} {argument}", entry.name).trim_end());
     }
     party.expect_refusal(BOB, "/topic mine");
@@ -420,10 +384,7 @@ fn a_ban_of_an_address_spares_the_one_who_says_it() {
     party.forget();
     party.say(ANN, "/ban 127.0.0.1");
     party.say(ANN, "/who");
-    assert_eq!(
-        party.heard(ANN).last().unwrap(),
-        "* in #r: ann (operator), dan"
-    );
+    assert_eq!(party.heard(ANN).last().unwrap(), "* in #r: ann (operator), dan");
     party.say(BOB, "/nick other");
     party.expect_refusal(BOB, "/join #r");
     party.say(ANN, "/bans");
@@ -441,15 +402,9 @@ fn the_words_of_the_muted_reach_nobody() {
     party.say(BOB, "/kick cy my words");
     party.say(BOB, "/quit my words");
     let heard = party.heard(ANN);
-    assert!(
-        heard.contains(&"[#r] * cy was kicked by bob".into()),
-        "{heard:?}"
-    );
+    assert!(heard.contains(&"[#r] * cy was kicked by bob".into()), "{heard:?}");
     assert!(heard.contains(&"[#r] * bob left".into()), "{heard:?}");
-    assert!(
-        heard.contains(&"[#lobby] * bob left: my words".into()),
-        "{heard:?}"
-    );
+    assert!(heard.contains(&"[#lobby] * bob left: my words".into()), "{heard:?}");
 }
 
 #[test]
@@ -473,16 +428,9 @@ fn a_mute_holds_for_the_connection_and_no_longer() {
 fn the_longest_member_succeeds_the_last_operator() {
     let mut party = Party::in_a_room();
     party.leave(ANN);
-    assert!(
-        party
-            .heard(CY)
-            .contains(&"[#r] * bob is now an operator".into())
-    );
+    assert!(party.heard(CY).contains(&"[#r] * bob is now an operator".into()));
     party.say(BOB, "/deop bob");
-    assert_eq!(
-        party.heard(CY).last().unwrap(),
-        "[#r] * cy is now an operator"
-    );
+    assert_eq!(party.heard(CY).last().unwrap(), "[#r] * cy is now an operator");
     party.say(BOB, "/leave");
     party.expect_refusal(CY, "/deop cy");
     party.say(CY, "/topic mine");
@@ -533,10 +481,7 @@ fn an_admin_decides_in_every_room() {
     assert_eq!(party.heard(ANN)[0], "[#r] * ann was kicked by bob");
     party.say(BOB, "/join #lobby");
     party.say(BOB, "/topic welcome");
-    assert_eq!(
-        party.heard(CY).last().unwrap(),
-        "[#lobby] * bob changed the topic: welcome"
-    );
+    assert_eq!(party.heard(CY).last().unwrap(), "[#lobby] * bob changed the topic: welcome");
 }
 
 #[test]
@@ -573,10 +518,7 @@ fn rooms_are_limited_and_the_lobby_counts_for_nothing() {
     expect_limit(&mut party, "/join #c", "--max-rooms");
     party.say(ANN, "/leave #a");
     party.say(ANN, "/join #c");
-    assert_eq!(
-        party.heard(ANN).last().unwrap(),
-        "* you are in #c with 0 others"
-    );
+    assert_eq!(party.heard(ANN).last().unwrap(), "* you are in #c with 0 others");
 }
 
 #[test]

@@ -81,11 +81,7 @@ mod tests {
     fn every_misconception_that_a_check_names_is_in_the_catalogue() {
         for check in all() {
             for name in check.misconceptions {
-                assert!(
-                    misconception::by_name(name).is_some(),
-                    "{}: {name}",
-                    check.name
-                );
+                assert!(misconception::by_name(name).is_some(), "{}: {name}", check.name);
             }
         }
     }

@@ -106,11 +106,7 @@ impl TargetArguments {
 }
 
 fn resolve(address: &str) -> anyhow::Result<SocketAddr> {
-    let Some(found) = address
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut all| all.next())
-    else {
+    let Some(found) = address.to_socket_addrs().ok().and_then(|mut all| all.next()) else {
         bail!("cannot find {address}: write HOST:PORT, as in 127.0.0.1:8003");
     };
     Ok(found)
@@ -130,11 +126,8 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         Ok(target) => target,
         Err(error) => return Ok(usage(error)),
     };
-    let options = Options {
-        only: arguments.only.clone(),
-        seed: arguments.seed,
-        ..Options::default()
-    };
+    let options =
+        Options { only: arguments.only.clone(), seed: arguments.seed, ..Options::default() };
     let bar = Progress::new(exercise.checks()?.len());
     let mut report = run(&exercise, &target, &options, &|event| bar.show(&event))?;
     bar.finish();

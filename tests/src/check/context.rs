@@ -75,10 +75,7 @@ impl<'a> Context<'a> {
     pub fn start(&mut self, options: StartOptions) -> Outcome<&mut Server> {
         self.server = None;
         let arguments = with_flags(self.arguments, options.arguments);
-        let started = self.target.start_server(StartOptions {
-            arguments: &arguments,
-            ..options
-        });
+        let started = self.target.start_server(StartOptions { arguments: &arguments, ..options });
         // That it does not start is the program's fault, and the check that says so is its own.
         let server = started.map_err(|error| wrong(format!("{error:#}")))?;
         Ok(self.server.insert(server))
@@ -93,11 +90,7 @@ impl<'a> Context<'a> {
             )));
         }
         self.step(format!("the server is started with {}", flags.join(" ")));
-        self.start(StartOptions {
-            arguments: flags,
-            ..StartOptions::default()
-        })
-        .map(drop)
+        self.start(StartOptions { arguments: flags, ..StartOptions::default() }).map(drop)
     }
 
     /// The server's process, for checks with `needs_process`.
@@ -125,10 +118,7 @@ impl<'a> Context<'a> {
         self.step(format!("the client is started for a server on {address}"));
         let command = self.target.client_command(address.port())?;
         let process = Process::start("client", command)?;
-        self.server = Some(Server {
-            address,
-            process: Some(process),
-        });
+        self.server = Some(Server { address, process: Some(process) });
         listener.set_nonblocking(true)?;
         let deadline = Instant::now() + self.patience;
         let socket = loop {
@@ -279,9 +269,9 @@ impl<'a> Context<'a> {
     /// After a refused name: S4 and S5 ask again with `NICK`, S3 does not.
     pub fn asks_again(&self, person: &mut Person) -> Outcome {
         match self.protocol {
-            Protocol::Threads | Protocol::Rooms => person
-                .hears_line("NICK")
-                .because("a refused name is asked for again"),
+            Protocol::Threads | Protocol::Rooms => {
+                person.hears_line("NICK").because("a refused name is asked for again")
+            }
             _ => Ok(()),
         }
     }
@@ -304,9 +294,7 @@ impl<'a> Context<'a> {
     fn is_unknown(&self, name: &str, asker: &mut Person) -> Outcome {
         let deadline = Instant::now() + self.patience;
         let own_name = asker.name.clone();
-        self.step(format!(
-            "{own_name} asks for {name} until that name is unknown"
-        ));
+        self.step(format!("{own_name} asks for {name} until that name is unknown"));
         loop {
             // A line to oneself ends the wait for an answer that does not come.
             let lines = format!("@{name}:are you there?\n@{own_name}:next\n");
@@ -323,7 +311,7 @@ impl<'a> Context<'a> {
             if Instant::now() > deadline {
                 self.must_answer(asker)?;
                 return Err(
-                    fail("ghost-user", format!("{name} has left, and is still known")).late(),
+                    fail("ghost-user", format!("{name} has left, and is still known")).late()
                 );
             }
             std::thread::sleep(LOOK_AGAIN);
@@ -339,10 +327,7 @@ impl<'a> Context<'a> {
                 asker.next(); // the line to oneself
                 Ok(())
             }
-            _ => Err(fail(
-                "silent-error",
-                "an unknown user must be answered with an error",
-            )),
+            _ => Err(fail("silent-error", "an unknown user must be answered with an error")),
         }
     }
 
@@ -354,9 +339,7 @@ impl<'a> Context<'a> {
         let name = other.name.clone();
         person.says(&name, &marker)?;
         let from = person.name.clone();
-        other
-            .hears(&from, &marker)
-            .because("something came that should not")
+        other.hears(&from, &marker).because("something came that should not")
     }
 
     /// What the server and its children use.
@@ -372,11 +355,7 @@ impl<'a> Context<'a> {
         let patience = self.patience;
         let stdout = std::sync::Arc::clone(&self.process()?.stdout);
         let seen = stdout.wait(patience, |screen| {
-            screen
-                .lines
-                .iter()
-                .any(|line| line == expected)
-                .then_some(())
+            screen.lines.iter().any(|line| line == expected).then_some(())
         });
         seen.ok_or_else(|| {
             let shown = stdout.tail(5).join("\n");
@@ -397,13 +376,8 @@ impl<'a> Context<'a> {
 
     /// What the server printed last.
     pub fn last_words(&self, lines: usize) -> String {
-        let process = self
-            .server
-            .as_ref()
-            .and_then(|server| server.process.as_ref());
-        process
-            .map(|process| process.last_words(lines))
-            .unwrap_or_default()
+        let process = self.server.as_ref().and_then(|server| server.process.as_ref());
+        process.map(|process| process.last_words(lines)).unwrap_or_default()
     }
 
     /// If the server has ended: how.
@@ -416,9 +390,7 @@ impl<'a> Context<'a> {
 
 /// The exercise's flags, without those that a check sets itself, and the check's.
 fn with_flags<'b>(exercise: &'b [String], check: &[&'b str]) -> Vec<&'b str> {
-    let pairs = exercise
-        .chunks(2)
-        .filter(|pair| !check.contains(&pair[0].as_str()));
+    let pairs = exercise.chunks(2).filter(|pair| !check.contains(&pair[0].as_str()));
     let mut flags: Vec<&str> = pairs.flatten().map(String::as_str).collect();
     flags.extend(check);
     flags
@@ -431,9 +403,6 @@ mod tests {
     #[test]
     fn a_flag_of_the_check_stands_instead_of_the_exercises() {
         let exercise = ["--a", "0", "--b", "0"].map(String::from);
-        assert_eq!(
-            with_flags(&exercise, &["--b", "7"]),
-            ["--a", "0", "--b", "7"]
-        );
+        assert_eq!(with_flags(&exercise, &["--b", "7"]), ["--a", "0", "--b", "7"]);
     }
 }

@@ -26,12 +26,7 @@ pub fn brief(bytes: &[u8]) -> String {
         return visible(bytes);
     }
     let (start, end) = (&bytes[..SHOWN], &bytes[bytes.len() - SHOWN / 2..]);
-    format!(
-        "{} ... {} ({} bytes)",
-        visible(start),
-        visible(end),
-        bytes.len()
-    )
+    format!("{} ... {} ({} bytes)", visible(start), visible(end), bytes.len())
 }
 
 /// Both texts, the second with a caret below the first byte that differs.
@@ -44,11 +39,8 @@ pub fn show(expected: &[u8], got: &[u8]) -> (String, String) {
     let dots = if start > 0 { "... " } else { "" };
     let before = format!("{dots}{}", visible(&got[start..same]));
     let caret = " ".repeat(before.chars().count());
-    let got_text = format!(
-        "{before}{}\n{caret}^ differs at byte {}",
-        brief(&got[same..]),
-        same + 1
-    );
+    let got_text =
+        format!("{before}{}\n{caret}^ differs at byte {}", brief(&got[same..]), same + 1);
     let expected_text = format!(
         "{dots}{}{}",
         visible(&expected[start.min(expected.len())..same]),

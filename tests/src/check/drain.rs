@@ -48,34 +48,21 @@ impl Drain {
                 }
                 add_lines(&writer, &mut rest, keep);
             }
-            writer
-                .0
-                .lock()
-                .expect("nobody panics while it holds them")
-                .ended = true;
+            writer.0.lock().expect("nobody panics while it holds them").ended = true;
             writer.1.notify_all();
         });
-        Ok(Drain {
-            name: person.name.clone(),
-            socket,
-            shared,
-        })
+        Ok(Drain { name: person.name.clone(), socket, shared })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Drained> {
-        self.shared
-            .0
-            .lock()
-            .expect("nobody panics while it holds them")
+        self.shared.0.lock().expect("nobody panics while it holds them")
     }
 
     /// Waits until a kept line is `expected`.
     pub fn hears_line(&self, expected: &str, patience: Duration) -> Outcome {
-        self.waits(patience, |drained| {
-            drained.lines.iter().any(|line| line == expected)
-        })
-        .map_err(|trouble| trouble.expected(expected))
-        .because(format!("{} did not hear `{expected}`", self.name))
+        self.waits(patience, |drained| drained.lines.iter().any(|line| line == expected))
+            .map_err(|trouble| trouble.expected(expected))
+            .because(format!("{} did not hear `{expected}`", self.name))
     }
 
     /// Waits until `done`.
@@ -85,22 +72,15 @@ impl Drain {
         while !done(&drained) {
             let left = deadline.saturating_duration_since(Instant::now());
             if drained.ended {
-                return Err(
-                    wrong(format!("the server ended the connection of {}", self.name))
-                        .got("end of stream"),
-                );
+                return Err(wrong(format!("the server ended the connection of {}", self.name))
+                    .got("end of stream"));
             }
             if left.is_zero() {
                 return Err(wrong(format!("{} waited for {patience:?}", self.name))
                     .got("nothing")
                     .late());
             }
-            drained = self
-                .shared
-                .1
-                .wait_timeout(drained, left)
-                .expect("as in lock")
-                .0;
+            drained = self.shared.1.wait_timeout(drained, left).expect("as in lock").0;
         }
         Ok(())
     }

@@ -30,11 +30,7 @@ impl Exercise {
     pub fn all() -> anyhow::Result<Vec<Exercise>> {
         let mut exercises = Vec::new();
         for file in FILES.files() {
-            let name = file
-                .path()
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy();
+            let name = file.path().file_stem().unwrap_or_default().to_string_lossy();
             let text = file.contents_utf8().unwrap_or_default();
             let mut exercise: Exercise = toml::from_str(text)
                 .with_context(|| format!("cannot read {}", file.path().display()))?;
@@ -47,10 +43,7 @@ impl Exercise {
 
     pub fn by_name(name: &str) -> anyhow::Result<Exercise> {
         let exercises = Exercise::all()?;
-        let names: Vec<_> = exercises
-            .iter()
-            .map(|exercise| exercise.name.clone())
-            .collect();
+        let names: Vec<_> = exercises.iter().map(|exercise| exercise.name.clone()).collect();
         let found = exercises.into_iter().find(|exercise| exercise.name == name);
         found.with_context(|| format!("there is no exercise {name}: choose {}", names.join(", ")))
     }
@@ -73,11 +66,7 @@ impl Exercise {
     }
 
     pub fn points(&self) -> anyhow::Result<f64> {
-        Ok(self
-            .checks()?
-            .iter()
-            .map(|check| check.points)
-            .fold(0.0, |sum, points| sum + points))
+        Ok(self.checks()?.iter().map(|check| check.points).fold(0.0, |sum, points| sum + points))
     }
 
     /// The page of the book, below `docs/src`.

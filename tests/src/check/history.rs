@@ -73,31 +73,20 @@ pub fn check(history: &History) -> Result<(), Witness> {
 fn only_what_was_meant_for(history: &History, receiver: usize) -> Result<(), Witness> {
     let mut seen = HashMap::new();
     for line in &history.received[receiver] {
-        let addressees = history
-            .sent
-            .get(line.sender)
-            .and_then(|lines| lines.get(line.number));
+        let addressees = history.sent.get(line.sender).and_then(|lines| lines.get(line.number));
         if !addressees.is_some_and(|addressees| addressees.contains(&receiver)) {
-            return Err(Witness::Stray {
-                line: *line,
-                receiver,
-            });
+            return Err(Witness::Stray { line: *line, receiver });
         }
         if seen.insert(*line, ()).is_some() {
-            return Err(Witness::Twice {
-                line: *line,
-                receiver,
-            });
+            return Err(Witness::Twice { line: *line, receiver });
         }
     }
     Ok(())
 }
 
 fn nothing_lost(history: &History, receiver: usize) -> Result<(), Witness> {
-    let received: HashMap<_, _> = history.received[receiver]
-        .iter()
-        .map(|line| (*line, ()))
-        .collect();
+    let received: HashMap<_, _> =
+        history.received[receiver].iter().map(|line| (*line, ())).collect();
     for (sender, lines) in history.sent.iter().enumerate() {
         for (number, addressees) in lines.iter().enumerate() {
             let line = LineId { sender, number };
@@ -115,11 +104,7 @@ fn senders_order(history: &History, receiver: usize) -> Result<(), Witness> {
         if let Some(later) = last.insert(line.sender, *line)
             && later.number > line.number
         {
-            return Err(Witness::Reordered {
-                earlier: *line,
-                later,
-                receiver,
-            });
+            return Err(Witness::Reordered { earlier: *line, later, receiver });
         }
     }
     Ok(())
@@ -128,27 +113,15 @@ fn senders_order(history: &History, receiver: usize) -> Result<(), Witness> {
 /// Compares the lines that both received: the first place where they part is the witness.
 fn same_order(history: &History, first: usize, second: usize) -> Result<(), Witness> {
     let place = |receiver: usize| -> HashMap<LineId, usize> {
-        history.received[receiver]
-            .iter()
-            .enumerate()
-            .map(|(at, line)| (*line, at))
-            .collect()
+        history.received[receiver].iter().enumerate().map(|(at, line)| (*line, at)).collect()
     };
     let (in_first, in_second) = (place(first), place(second));
     let common = |receiver: usize, other: &HashMap<LineId, usize>| -> Vec<LineId> {
-        history.received[receiver]
-            .iter()
-            .filter(|line| other.contains_key(line))
-            .copied()
-            .collect()
+        history.received[receiver].iter().filter(|line| other.contains_key(line)).copied().collect()
     };
     let (one, other) = (common(first, &in_second), common(second, &in_first));
     match one.iter().zip(&other).find(|(a, b)| a != b) {
-        Some((a, b)) => Err(Witness::TwoOrders {
-            a: *a,
-            b: *b,
-            receivers: (first, second),
-        }),
+        Some((a, b)) => Err(Witness::TwoOrders { a: *a, b: *b, receivers: (first, second) }),
         None => Ok(()),
     }
 }
@@ -166,34 +139,16 @@ impl fmt::Display for Told<'_> {
             |line: LineId| format!("`{}` of {}", (self.text)(line), (self.name)(line.sender));
         let name = self.name;
         match self.witness {
-            Witness::Lost {
-                line: lost,
-                receiver,
-            } => {
+            Witness::Lost { line: lost, receiver } => {
                 write!(f, "{} never received {}", name(receiver), line(lost))
             }
-            Witness::Twice {
-                line: doubled,
-                receiver,
-            } => {
+            Witness::Twice { line: doubled, receiver } => {
                 write!(f, "{} received {} twice", name(receiver), line(doubled))
             }
-            Witness::Stray {
-                line: stray,
-                receiver,
-            } => {
-                write!(
-                    f,
-                    "{} received {}, which was not for {0}",
-                    name(receiver),
-                    line(stray)
-                )
+            Witness::Stray { line: stray, receiver } => {
+                write!(f, "{} received {}, which was not for {0}", name(receiver), line(stray))
             }
-            Witness::Reordered {
-                earlier,
-                later,
-                receiver,
-            } => write!(
+            Witness::Reordered { earlier, later, receiver } => write!(
                 f,
                 "{} received {} before {}, which was sent first",
                 name(receiver),
@@ -228,10 +183,7 @@ mod tests {
         for sender in order {
             let sender = sender % clients;
             let others: Vec<_> = (0..clients).filter(|client| *client != sender).collect();
-            let line = LineId {
-                sender,
-                number: history.sent[sender].len(),
-            };
+            let line = LineId { sender, number: history.sent[sender].len() };
             for other in &others {
                 history.received[*other].push(line);
             }
@@ -304,10 +256,7 @@ mod tests {
 
     #[test]
     fn a_witness_is_told_in_names() {
-        let line = LineId {
-            sender: 0,
-            number: 2,
-        };
+        let line = LineId { sender: 0, number: 2 };
         let told = Told {
             witness: Witness::Lost { line, receiver: 1 },
             name: &|client| ["ann", "bob"][client].to_string(),

@@ -40,10 +40,7 @@ pub fn fail(misconception: &'static str, message: impl Into<String>) -> Trouble 
 
 /// A finding that has no name in the catalogue.
 pub fn wrong(message: impl Into<String>) -> Trouble {
-    Trouble::Wrong(Box::new(Finding {
-        message: message.into(),
-        ..Finding::default()
-    }))
+    Trouble::Wrong(Box::new(Finding { message: message.into(), ..Finding::default() }))
 }
 
 pub fn inconclusive(why: impl Into<String>) -> Trouble {

@@ -14,10 +14,7 @@ pub struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     pub fn add(&self, step: impl Into<String>) {
-        let mut steps = self
-            .0
-            .lock()
-            .expect("no code panics while it holds the log");
+        let mut steps = self.0.lock().expect("no code panics while it holds the log");
         steps.push(step.into());
     }
 
@@ -51,8 +48,7 @@ pub struct Person {
 impl Person {
     /// Sends bytes as they are, in one segment.
     pub fn send(&mut self, bytes: &[u8]) -> Outcome {
-        self.log
-            .add(format!("{} sends `{}`", self.name, brief(bytes)));
+        self.log.add(format!("{} sends `{}`", self.name, brief(bytes)));
         self.send_silently(bytes)
     }
 
@@ -71,10 +67,7 @@ impl Person {
     fn send_segment(&mut self, bytes: &[u8]) -> Outcome {
         let sent = self.peer.send(bytes);
         sent.map_err(|error| {
-            wrong(format!(
-                "the server ended the connection of {}: {error:#}",
-                self.name
-            ))
+            wrong(format!("the server ended the connection of {}: {error:#}", self.name))
         })
     }
 
@@ -110,10 +103,7 @@ impl Person {
         if self.quirks.bare {
             return self.next_segment(deadline);
         }
-        match self
-            .peer
-            .next_line(deadline.saturating_duration_since(Instant::now()))
-        {
+        match self.peer.next_line(deadline.saturating_duration_since(Instant::now())) {
             // The plain protocol ends lines with LF alone (L7), but towards the client nobody
             // fails for a CR; the check of L7 says it.
             Some(line) => Heard::Line(line.strip_suffix('\r').map(String::from).unwrap_or(line)),
@@ -142,9 +132,7 @@ impl Person {
     /// Whether `line` may come at any time.
     fn is_notice(&self, line: &str) -> bool {
         let announces = |line: &str| {
-            ["oined", "left", "onnected", "elcome"]
-                .iter()
-                .any(|word| line.contains(word))
+            ["oined", "left", "onnected", "elcome"].iter().any(|word| line.contains(word))
         };
         self.protocol.is_notice(line)
             || (self.quirks.own_words && !line.starts_with("! ") && announces(line))
@@ -160,11 +148,7 @@ impl Person {
 
     /// The next line that is no notice must be `expected`.
     pub fn hears_line(&mut self, expected: &str) -> Outcome {
-        self.log.add(format!(
-            "{} must receive `{}`",
-            self.name,
-            brief(expected.as_bytes())
-        ));
+        self.log.add(format!("{} must receive `{}`", self.name, brief(expected.as_bytes())));
         if self.quirks.bare {
             return self.hears_at_the_end(expected);
         }
@@ -203,20 +187,14 @@ impl Person {
         match heard {
             Heard::Line(line) if line == expected => Ok(()),
             Heard::Line(line) => Err(wrong(format!("{} received something else", self.name))
-                .differs(
-                    format!("{expected}\n").as_bytes(),
-                    format!("{line}\n").as_bytes(),
-                )),
+                .differs(format!("{expected}\n").as_bytes(), format!("{line}\n").as_bytes())),
             other => Err(self.missing(&format!("{expected}\n"), other)),
         }
     }
 
     /// The next line that is no notice must be an error.
     pub fn hears_error(&mut self) -> Outcome<String> {
-        self.log.add(format!(
-            "{} must receive a line that begins with `! `",
-            self.name
-        ));
+        self.log.add(format!("{} must receive a line that begins with `! `", self.name));
         match self.next() {
             Heard::Line(line) if line.starts_with("! ") => Ok(line),
             Heard::Line(line) => Err(wrong(format!("{} received no error", self.name))
@@ -249,18 +227,15 @@ impl Person {
 
     /// The server must end this connection in order, with nothing but notices and errors before.
     pub fn hears_end(&mut self) -> Outcome {
-        self.log
-            .add(format!("{} must be disconnected in order", self.name));
+        self.log.add(format!("{} must be disconnected in order", self.name));
         loop {
             match self.next() {
                 Heard::End(End::Closed) => return Ok(()),
                 Heard::Line(line) if line.starts_with("! ") => {}
                 Heard::Line(line) => {
-                    return Err(
-                        wrong(format!("{} received a line instead of the end", self.name))
-                            .expected("end of stream")
-                            .got(difference::visible(line.as_bytes())),
-                    );
+                    return Err(wrong(format!("{} received a line instead of the end", self.name))
+                        .expected("end of stream")
+                        .got(difference::visible(line.as_bytes())));
                 }
                 Heard::End(End::Reset) => {
                     return Err(wrong(format!("{}'s connection was reset", self.name))
@@ -305,8 +280,7 @@ impl Person {
     }
 
     pub fn half_close(&self) {
-        self.log
-            .add(format!("{} ends its sending (half-close)", self.name));
+        self.log.add(format!("{} ends its sending (half-close)", self.name));
         self.peer.half_close();
     }
 
@@ -316,8 +290,7 @@ impl Person {
     }
 
     pub fn resets(self) {
-        self.log
-            .add(format!("{} resets the connection (RST)", self.name));
+        self.log.add(format!("{} resets the connection (RST)", self.name));
         self.peer.reset();
     }
 }

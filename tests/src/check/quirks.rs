@@ -33,8 +33,7 @@ pub struct Quirks {
 impl Quirks {
     /// `bare` programs are judged in their own way of speaking; the rules of lines are not.
     pub fn in_words(self) -> Option<&'static str> {
-        self.bare
-            .then_some("without line ends, as this program speaks: one segment is one message")
+        self.bare.then_some("without line ends, as this program speaks: one segment is one message")
     }
 }
 
@@ -60,10 +59,7 @@ fn correctly(context: &mut Context) -> Outcome {
 }
 
 fn by_listening(context: &mut Context) -> Outcome<Quirks> {
-    let mut quirks = Quirks {
-        own_words: true,
-        ..Quirks::default()
-    };
+    let mut quirks = Quirks { own_words: true, ..Quirks::default() };
     let mut bob = lets_in(context, "bobby", &mut quirks)?;
     let mut alice = lets_in(context, "alicia", &mut quirks)?;
     until_silence(&mut bob);

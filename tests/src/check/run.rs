@@ -33,12 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            only: Vec::new(),
-            seed: 1,
-            workers: WORKERS,
-            second_attempts: true,
-        }
+        Options { only: Vec::new(), seed: 1, workers: WORKERS, second_attempts: true }
     }
 }
 
@@ -69,11 +64,7 @@ pub fn run(
     if let Target::Stage(number) = target {
         crate::stage::Stage::by_number(*number)?.program()?; // builds it once, before the workers ask for it
     }
-    let workers = if target.has_process() {
-        options.workers
-    } else {
-        1
-    };
+    let workers = if target.has_process() { options.workers } else { 1 };
     let quirks = way_of_speaking(exercise, target, options, &checks);
     let all = All {
         exercise,
@@ -90,15 +81,9 @@ pub fn run(
             scope.spawn(|| all.work());
         }
     });
-    let state = all
-        .state
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let state = all.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     let checks = in_reading_order(&all.checks, state.done);
-    let output = checks
-        .first()
-        .map(|check| check.output.clone())
-        .unwrap_or_default();
+    let output = checks.first().map(|check| check.output.clone()).unwrap_or_default();
     Ok(Report {
         exercise: exercise.name.clone(),
         score: checks.iter().map(|check| check.points).sum(),
@@ -120,30 +105,15 @@ fn way_of_speaking(
     checks: &[&'static Check],
 ) -> Quirks {
     let talks = |check: &&&Check| {
-        check
-            .protocols
-            .iter()
-            .all(|protocol| CHATS.contains(protocol))
-            && !check.after.is_empty()
+        check.protocols.iter().all(|protocol| CHATS.contains(protocol)) && !check.after.is_empty()
     };
     let is_client = exercise.name == "client";
     if is_client || !checks.iter().any(|check| talks(&check)) {
         return Quirks::default();
     }
-    let suffix = if target.has_process() {
-        String::new()
-    } else {
-        unique_suffix()
-    };
+    let suffix = if target.has_process() { String::new() } else { unique_suffix() };
     let (protocol, arguments) = (exercise.protocol, &exercise.arguments);
-    quirks::learn(&mut Context::new(
-        target,
-        protocol,
-        arguments,
-        options.seed,
-        0,
-        suffix,
-    ))
+    quirks::learn(&mut Context::new(target, protocol, arguments, options.seed, 0, suffix))
 }
 
 /// What failed comes first, and among that the causes before what they explain.
@@ -151,10 +121,7 @@ fn in_reading_order(
     checks: &[&'static Check],
     mut done: BTreeMap<&'static str, CheckResult>,
 ) -> Vec<CheckResult> {
-    let mut results: Vec<_> = checks
-        .iter()
-        .filter_map(|check| done.remove(check.name))
-        .collect();
+    let mut results: Vec<_> = checks.iter().filter_map(|check| done.remove(check.name)).collect();
     results.sort_by_key(|result| std::cmp::Reverse(result.verdict)); // stable
     results
 }
@@ -224,10 +191,7 @@ impl All<'_> {
                     .find_map(|cause| state.done.get(cause)?.explains());
                 return Some((check, cause));
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -279,11 +243,7 @@ impl All<'_> {
 
     /// The result, and the number of the next attempt if one is called for.
     fn attempt(&self, check: &'static Check, attempt: usize) -> (CheckResult, Option<usize>) {
-        let suffix = if self.target.has_process() {
-            String::new()
-        } else {
-            unique_suffix()
-        };
+        let suffix = if self.target.has_process() { String::new() } else { unique_suffix() };
         let mut context = Context::new(
             self.target,
             self.exercise.protocol,
@@ -298,9 +258,7 @@ impl All<'_> {
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| (check.run)(&mut context)));
         let outcome = outcome.unwrap_or_else(|_| {
-            Err(Trouble::Inconclusive(
-                "this check has a defect: it ended in a panic".to_string(),
-            ))
+            Err(Trouble::Inconclusive("this check has a defect: it ended in a panic".to_string()))
         });
         let again = match &outcome {
             Err(Trouble::Late(_) | Trouble::Inconclusive(_))
@@ -365,10 +323,7 @@ impl All<'_> {
 }
 
 fn said(why: String) -> Finding {
-    Finding {
-        message: why,
-        ..Finding::default()
-    }
+    Finding { message: why, ..Finding::default() }
 }
 
 impl CheckResult {

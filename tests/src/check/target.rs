@@ -47,10 +47,7 @@ impl Target {
     /// Starts a server of its own, or gives the one that runs.
     pub fn start_server(&self, options: StartOptions) -> anyhow::Result<Server> {
         match self {
-            Target::Address(address) => Ok(Server {
-                address: *address,
-                process: None,
-            }),
+            Target::Address(address) => Ok(Server { address: *address, process: None }),
             Target::Stage(_) => {
                 let command = self.server_command(options, options.port.unwrap_or(0))?;
                 Server::start("server", command)
@@ -85,12 +82,8 @@ impl Target {
         let words = match self {
             Target::Stage(number) => {
                 let program = Stage::by_number(*number)?.program()?.display().to_string();
-                let mut words = vec![
-                    program,
-                    "server".to_string(),
-                    "127.0.0.1".to_string(),
-                    port.to_string(),
-                ];
+                let mut words =
+                    vec![program, "server".to_string(), "127.0.0.1".to_string(), port.to_string()];
                 words.extend(options.arguments.iter().map(|word| word.to_string()));
                 words
             }
@@ -98,9 +91,7 @@ impl Target {
             Target::Address(_) => anyhow::bail!("there is no command, only an address"),
         };
         let mut command = limited(&words, options.descriptors);
-        command
-            .env("HOST", "127.0.0.1")
-            .env("PORT", port.to_string());
+        command.env("HOST", "127.0.0.1").env("PORT", port.to_string());
         Ok(command)
     }
 
@@ -114,9 +105,7 @@ impl Target {
             }
             Target::Command(words) => {
                 let mut command = limited(&filled_in(words, port, &[]), None);
-                command
-                    .env("HOST", "127.0.0.1")
-                    .env("PORT", port.to_string());
+                command.env("HOST", "127.0.0.1").env("PORT", port.to_string());
                 Ok(command)
             }
             Target::Address(_) => anyhow::bail!("a client is checked by its command"),
@@ -132,9 +121,7 @@ impl Target {
                 let words = words.iter().map(String::as_str);
                 let line = shlex::try_join(words).unwrap_or_default();
                 // No shell touches these two, so they need no quotes.
-                let line = line
-                    .replace("'{host}'", "{host}")
-                    .replace("'{port}'", "{port}");
+                let line = line.replace("'{host}'", "{host}").replace("'{port}'", "{port}");
                 format!("-- {line}")
             }
         }
@@ -172,10 +159,7 @@ fn limited(words: &[String], descriptors: Option<u32>) -> Command {
     match descriptors {
         Some(count) if cfg!(unix) => {
             command = Command::new("sh");
-            command
-                .arg("-c")
-                .arg(format!("ulimit -n {count}; exec \"$0\" \"$@\""))
-                .args(words);
+            command.arg("-c").arg(format!("ulimit -n {count}; exec \"$0\" \"$@\"")).args(words);
         }
         _ => {
             command = Command::new(&words[0]);

@@ -79,10 +79,7 @@ impl Chart {
         let x_name = if self.x == Axis::Log { "clients" } else { "" };
         let x_ticks: Vec<(f64, String)> = match self.x {
             Axis::Log => x.ticks().map(|tick| (tick, count(tick as usize))).collect(),
-            Axis::Names => (0..)
-                .map(f64::from)
-                .zip(self.x_names.iter().cloned())
-                .collect(),
+            Axis::Names => (0..).map(f64::from).zip(self.x_names.iter().cloned()).collect(),
         };
         for (tick, name) in x_ticks {
             let at = x.place(tick);
@@ -95,17 +92,9 @@ impl Chart {
 
     /// Each line's name at its end, moved apart where two would cover each other.
     fn draw_names(&self, svg: &mut String, y: &Scale) {
-        let end = |series: &Series| {
-            series
-                .points
-                .last()
-                .map(|(_, spread)| y.place(spread.median))
-        };
-        let mut names: Vec<(f64, &Series)> = self
-            .series
-            .iter()
-            .filter_map(|series| Some((end(series)?, series)))
-            .collect();
+        let end = |series: &Series| series.points.last().map(|(_, spread)| y.place(spread.median));
+        let mut names: Vec<(f64, &Series)> =
+            self.series.iter().filter_map(|series| Some((end(series)?, series))).collect();
         names.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         let mut free = TOP;
         for (wanted, series) in names {
@@ -124,10 +113,7 @@ impl Chart {
 const STYLES: usize = 6;
 
 fn draw_series(svg: &mut String, series: &Series, x: &Scale, y: &Scale) {
-    let shown = series
-        .points
-        .iter()
-        .filter(|(_, spread)| spread.median > 0.0);
+    let shown = series.points.iter().filter(|(_, spread)| spread.median > 0.0);
     let points: Vec<(f64, &Spread)> = shown.map(|(at, spread)| (x.place(*at), spread)).collect();
     let style = series.style % STYLES;
     let _ = write!(svg, "<g class=\"s{style}\"><polyline points=\"");
@@ -136,12 +122,7 @@ fn draw_series(svg: &mut String, series: &Series, x: &Scale, y: &Scale) {
     }
     svg.push_str("\"/>\n");
     for (at, spread) in points {
-        line(
-            svg,
-            "spread",
-            (at, y.place(spread.min)),
-            (at, y.place(spread.max)),
-        );
+        line(svg, "spread", (at, y.place(spread.min)), (at, y.place(spread.max)));
         let _ = write!(svg, "<g><title>{}: {spread}</title>", escaped(&series.name));
         mark(svg, style, (at, y.place(spread.median)));
         svg.push_str("</g>\n");
@@ -159,10 +140,7 @@ fn mark(svg: &mut String, style: usize, (x, y): (f64, f64)) {
         4 => "M-2,-5h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
         _ => "M-5,-2h10v4h-10z",
     };
-    let _ = write!(
-        svg,
-        "<path d=\"{path}\" transform=\"translate({x:.1},{y:.1})\"/>"
-    );
+    let _ = write!(svg, "<path d=\"{path}\" transform=\"translate({x:.1},{y:.1})\"/>");
 }
 
 fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
@@ -182,10 +160,7 @@ fn text(svg: &mut String, anchor: &str, (x, y): (f64, f64), text: &str) {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// From values to pixels.
@@ -206,21 +181,11 @@ impl Scale {
         let low = low.min_by(f64::total_cmp)?.log10();
         let high = high.max_by(f64::total_cmp)?.log10();
         let margin = ((high - low) * 0.06).max(0.05);
-        Some(Scale {
-            low: low - margin,
-            high: high + margin,
-            pixels,
-            log: true,
-        })
+        Some(Scale { low: low - margin, high: high + margin, pixels, log: true })
     }
 
     fn places(count: usize, pixels: (f64, f64)) -> Scale {
-        Scale {
-            low: -0.5,
-            high: count as f64 - 0.5,
-            pixels,
-            log: false,
-        }
+        Scale { low: -0.5, high: count as f64 - 0.5, pixels, log: false }
     }
 
     fn place(&self, value: f64) -> f64 {
@@ -237,8 +202,7 @@ impl Scale {
         let tens = decades.map(|power| 10f64.powi(power));
         let few = tens.clone().filter(within).count() < 3;
         let steps: &[f64] = if few { &[1.0, 2.0, 5.0] } else { &[1.0] };
-        tens.flat_map(move |ten| steps.iter().map(move |step| step * ten))
-            .filter(within)
+        tens.flat_map(move |ten| steps.iter().map(move |step| step * ten)).filter(within)
     }
 }
 
@@ -251,20 +215,14 @@ mod tests {
             label: "a < b".to_string(),
             x: Axis::Log,
             x_names: Vec::new(),
-            series: vec![Series {
-                name: "stage3".to_string(),
-                style: 0,
-                points,
-            }],
+            series: vec![Series { name: "stage3".to_string(), style: 0, points }],
         }
     }
 
     #[test]
     fn a_chart_shows_each_point_and_escapes_text() {
         let spread = |value: f64| Spread::of([value, value * 1.2]).unwrap();
-        let svg = chart(vec![(10.0, spread(1.0)), (1000.0, spread(30.0))])
-            .svg()
-            .unwrap();
+        let svg = chart(vec![(10.0, spread(1.0)), (1000.0, spread(30.0))]).svg().unwrap();
         assert_eq!(svg.matches("<title>stage3").count(), 2);
         assert!(svg.contains("a &lt; b"));
         assert!(svg.contains(">100<"), "a tick for each decade: {svg}");

@@ -39,10 +39,7 @@ fn play_to<C, R: Fn() -> anyhow::Result<C>>(
 ) -> anyhow::Result<Vec<Part<C>>> {
     run.enter_and_be_heard(Entry::Room)?;
     let count = attach(run.subject)?;
-    let script = [
-        (Figure::SystemCalls, ALONE, 1),
-        (Figure::SystemCallsInBursts, BURSTS, WINDOW),
-    ];
+    let script = [(Figure::SystemCalls, ALONE, 1), (Figure::SystemCallsInBursts, BURSTS, WINDOW)];
     let mut parts = Vec::new();
     for (figure, times, lines) in script {
         let before = count()?;
@@ -105,9 +102,7 @@ mod linux {
         }
         let mut named: Vec<_> = named.into_iter().filter(|(_, each)| *each > 0.0).collect();
         named.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let owned = named
-            .into_iter()
-            .map(|(name, each)| (name.to_string(), each));
+        let owned = named.into_iter().map(|(name, each)| (name.to_string(), each));
         owned.collect()
     }
 }

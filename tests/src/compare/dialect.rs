@@ -47,22 +47,16 @@ impl Dialect {
     pub fn login(self, client: usize, entry: Entry) -> Login {
         let (greeting, introduction, welcome) = match (self, entry) {
             (Dialect::Plain, _) => ("", String::new(), ""),
-            (Dialect::Users, _) => (
-                "You are connected from",
-                format!("#u{client}\n"),
-                "Your user detail saved",
-            ),
+            (Dialect::Users, _) => {
+                ("You are connected from", format!("#u{client}\n"), "Your user detail saved")
+            }
             (Dialect::Everyone, Entry::Quiet) => ("NICK", String::new(), ""),
             (Dialect::Rooms, Entry::Quiet) => ("NICK", format!("u{client}\n/leave\n"), "* welcome"),
             (Dialect::Everyone | Dialect::Rooms, Entry::Room) => {
                 ("NICK", format!("u{client}\n"), "* welcome")
             }
         };
-        Login {
-            greeting,
-            introduction,
-            welcome,
-        }
+        Login { greeting, introduction, welcome }
     }
 
     /// Whether one client can speak to one other.
@@ -107,11 +101,7 @@ mod tests {
     #[test]
     fn everyone_is_one_line_except_where_there_are_only_users() {
         let format = Format::new(1, TEXT_BYTES);
-        let message = Message {
-            speaker: 0,
-            number: 0,
-            due: 0,
-        };
+        let message = Message { speaker: 0, number: 0, due: 0 };
         let lines = |dialect: Dialect| {
             let mut out = Vec::new();
             dialect.say_to_all(1, 5, &format, message, &mut out);

@@ -123,12 +123,8 @@ mod tests {
 
     #[test]
     fn numbers_show_three_digits_that_count() {
-        let shown: Vec<_> = [1234567.0, 123.4, 12.34, 1.234, 0.1234, 0.01234, 0.0]
-            .map(readable)
-            .into();
-        assert_eq!(
-            shown,
-            ["1,234,567", "123", "12.3", "1.23", "0.123", "0.0123", "0"]
-        );
+        let shown: Vec<_> =
+            [1234567.0, 123.4, 12.34, 1.234, 0.1234, 0.01234, 0.0].map(readable).into();
+        assert_eq!(shown, ["1,234,567", "123", "12.3", "1.23", "0.123", "0.0123", "0"]);
     }
 }

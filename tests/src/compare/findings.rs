@@ -29,9 +29,9 @@ pub fn paragraph(comparison: &Comparison, scenario: Scenario, figure: Figure) ->
     }
     text.push_str(&growth(comparison, scenario, figure));
     let last = widest.iter().flatten().last();
-    text.push_str(&last.map_or(String::new(), |(clients, _)| {
-        doubts(comparison, scenario, *clients)
-    }));
+    text.push_str(
+        &last.map_or(String::new(), |(clients, _)| doubts(comparison, scenario, *clients)),
+    );
     text
 }
 
@@ -85,11 +85,7 @@ fn ranking(
 fn listing(comparison: &Comparison, groups: &[Vec<(usize, Spread)>]) -> String {
     let group = |group: &Vec<(usize, Spread)>| {
         let entry = |(contestant, spread): &(usize, Spread)| {
-            format!(
-                "{} {}",
-                comparison.name(*contestant),
-                readable(spread.median)
-            )
+            format!("{} {}", comparison.name(*contestant), readable(spread.median))
         };
         let entries: Vec<String> = group.iter().map(entry).collect();
         entries.join(" and ")
@@ -171,9 +167,7 @@ fn growth(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String
             format!("{factor} for {}", comparison.name(contestant))
         })
     };
-    let growths: Vec<String> = (0..comparison.contestants.len())
-        .filter_map(growth)
-        .collect();
+    let growths: Vec<String> = (0..comparison.contestants.len()).filter_map(growth).collect();
     match growths.is_empty() {
         true => String::new(),
         false => format!(
@@ -249,9 +243,7 @@ fn calls_of(name: &str, run: &Outcome) -> String {
         listed.collect::<Vec<_>>().join(", ")
     };
     let sum = |shares: &[(String, f64)], calls: &[&str]| {
-        let mine = shares
-            .iter()
-            .filter(|(call, _)| calls.contains(&call.as_str()));
+        let mine = shares.iter().filter(|(call, _)| calls.contains(&call.as_str()));
         mine.map(|(_, each)| each).sum::<f64>()
     };
     let mut text = format!(
@@ -276,9 +268,8 @@ pub fn stalled(comparison: &Comparison) -> String {
         return String::new();
     };
     let all = 0..comparison.contestants.len();
-    let sentences: Vec<String> = all
-        .filter_map(|contestant| stalled_one(comparison, contestant, clients))
-        .collect();
+    let sentences: Vec<String> =
+        all.filter_map(|contestant| stalled_one(comparison, contestant, clients)).collect();
     sentences.join(" ")
 }
 
@@ -359,21 +350,13 @@ pub fn cliffs(comparison: &Comparison) -> Vec<String> {
 }
 
 fn most_clients(comparison: &Comparison, contestant: usize) -> usize {
-    let mine = comparison
-        .results
-        .iter()
-        .filter(|r| r.contestant == contestant);
-    mine.map(|results| results.clients)
-        .max()
-        .unwrap_or_default()
+    let mine = comparison.results.iter().filter(|r| r.contestant == contestant);
+    mine.map(|results| results.clients).max().unwrap_or_default()
 }
 
 fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Option<String> {
     let name = comparison.name(contestant);
-    if matches!(
-        scenario,
-        Scenario::AllRead | Scenario::OneStalls | Scenario::Counted
-    ) {
+    if matches!(scenario, Scenario::AllRead | Scenario::OneStalls | Scenario::Counted) {
         return None; // these have one size
     }
     let mut best: Option<f64> = None;
@@ -425,10 +408,7 @@ fn culprit(outcome: &Outcome, scenario: Scenario, clients: usize) -> String {
     let known = [
         ("too many open files", "descriptors"),
         ("os error 24", "descriptors"),
-        (
-            "resource temporarily unavailable",
-            "threads: the system starts no more",
-        ),
+        ("resource temporarily unavailable", "threads: the system starts no more"),
         ("os error 11", "threads: the system starts no more"),
         ("memory maps", "memory maps: each thread's stack takes two"),
         ("cannot allocate memory", "memory"),

@@ -154,9 +154,7 @@ impl Crowd {
             .with_context(|| format!("cannot open connection {}", number + 1))?;
         let mut socket = TcpStream::from_std(socket.into());
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll
-            .registry()
-            .register(&mut socket, Token(number), both)?;
+        self.poll.registry().register(&mut socket, Token(number), both)?;
         self.clients.push(Client {
             socket,
             state: State::Connecting(self.dialect.login(number, entry)),
@@ -377,9 +375,7 @@ impl Crowd {
         }
         let tail = String::from_utf8_lossy(&tail);
         let last = tail.lines().last();
-        left.last_word = last
-            .filter(|line| line.starts_with("! "))
-            .map(str::to_string);
+        left.last_word = last.filter(|line| line.starts_with("! ")).map(str::to_string);
         left
     }
 }
@@ -419,13 +415,7 @@ mod tests {
     fn beyond_20_000_clients_another_loopback_address_is_used() {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert_eq!(source_address(19_999, local), None);
-        assert_eq!(
-            source_address(20_000, local),
-            Some(Ipv4Addr::new(127, 0, 0, 2))
-        );
-        assert_eq!(
-            source_address(45_000, local),
-            Some(Ipv4Addr::new(127, 0, 0, 3))
-        );
+        assert_eq!(source_address(20_000, local), Some(Ipv4Addr::new(127, 0, 0, 2)));
+        assert_eq!(source_address(45_000, local), Some(Ipv4Addr::new(127, 0, 0, 3)));
     }
 }

@@ -98,11 +98,7 @@ impl Ledger {
         let number = self.next[slot];
         self.next[slot] += 1;
         self.owed[slot * self.ring + number as usize % self.ring] = self.receivers() as u32;
-        Message {
-            speaker,
-            number,
-            due,
-        }
+        Message { speaker, number, due }
     }
 
     /// All that was ever said, times its receivers.
@@ -141,8 +137,7 @@ impl Ledger {
         }
         self.expected[book] = self.expected[book].max(message.number + 1);
         self.deliveries += 1;
-        self.latency
-            .saturating_record(now.saturating_sub(message.due));
+        self.latency.saturating_record(now.saturating_sub(message.due));
         let owed = &mut self.owed[speaker * self.ring + message.number as usize % self.ring];
         *owed = owed.saturating_sub(1);
         if *owed == 0 {
@@ -186,11 +181,7 @@ mod tests {
     use super::*;
 
     fn message(speaker: u32, number: u32) -> Message {
-        Message {
-            speaker,
-            number,
-            due: 0,
-        }
+        Message { speaker, number, due: 0 }
     }
 
     #[test]
@@ -214,11 +205,7 @@ mod tests {
             ledger.deliver(1, message(0, number), 1);
         }
         assert_eq!(ledger.lost(), 0);
-        let faults = Faults {
-            repeated: 1,
-            out_of_order: 1,
-            stray: 0,
-        };
+        let faults = Faults { repeated: 1, out_of_order: 1, stray: 0 };
         assert_eq!(ledger.faults, faults);
         ledger.say(0, 0);
         ledger.deliver(1, message(0, 4), 1);

@@ -6,10 +6,7 @@ pub fn facts() -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut facts = vec![
         ("system".to_string(), system()),
-        (
-            "processor".to_string(),
-            format!("{} cores{}", cores, processor()),
-        ),
+        ("processor".to_string(), format!("{} cores{}", cores, processor())),
     ];
     if let Some(memory) = line_of("/proc/meminfo", "MemTotal:") {
         facts.push(("memory".to_string(), memory));
@@ -40,9 +37,7 @@ fn line_of(path: &str, label: &str) -> Option<String> {
 
 /// The day in UTC, as `2026-11-20`.
 pub fn today() -> String {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (year, month, day) = date_of_day((since.as_secs() / 86_400) as i64);
     format!("{year}-{month:02}-{day:02}")
 }

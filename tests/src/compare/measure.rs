@@ -50,9 +50,7 @@ impl Meter {
         let busy = (after.processor_time.saturating_sub(before.processor_time)).as_secs_f64();
         let user = after.user_ticks.saturating_sub(before.user_ticks) as f64;
         let kernel = after.kernel_ticks.saturating_sub(before.kernel_ticks) as f64;
-        let switches = after
-            .context_switches
-            .saturating_sub(before.context_switches);
+        let switches = after.context_switches.saturating_sub(before.context_switches);
         figures.set(Figure::ServerBusy, busy / seconds);
         figures.set(Figure::Cpu, busy * 1e6 / units);
         if user + kernel > 0.0 {

@@ -90,11 +90,8 @@ fn read_digits(digits: &[u8; 8]) -> u32 {
 mod tests {
     use super::*;
 
-    const MESSAGE: Message = Message {
-        speaker: 0x1234_abcd,
-        number: 77,
-        due: 0x0123_4567_89ab_cdef,
-    };
+    const MESSAGE: Message =
+        Message { speaker: 0x1234_abcd, number: 77, due: 0x0123_4567_89ab_cdef };
 
     #[test]
     fn what_is_written_can_be_read_behind_any_prefix() {

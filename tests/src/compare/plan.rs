@@ -38,11 +38,7 @@ impl Plan {
     pub fn new(sizes: &[usize], reach: Option<usize>, quick: bool) -> Plan {
         let mut cells = Vec::new();
         let mut add = |scenario, clients, once| {
-            cells.push(Cell {
-                scenario,
-                clients,
-                once,
-            });
+            cells.push(Cell { scenario, clients, once });
         };
         let rooms = sizes.partition_point(|clients| *clients <= ROOM_OFTEN_MAX);
         let (rooms, large_rooms) = sizes.split_at(rooms);
@@ -124,10 +120,7 @@ pub struct Clock {
 
 impl Clock {
     pub fn start() -> Clock {
-        Clock {
-            began: Instant::now(),
-            taken: HashMap::new(),
-        }
+        Clock { began: Instant::now(), taken: HashMap::new() }
     }
 
     pub fn elapsed(&self) -> Duration {

@@ -85,10 +85,7 @@ fn ask_one(
         if answer.is_empty() {
             return None;
         }
-        let chosen = answer
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| number.checked_sub(1));
+        let chosen = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         match chosen.and_then(|index| choices.get(index)) {
             Some(choice) => return Some(choice.clone()),
             None => eprintln!("{answer:?} is not a number from 1 to {}", choices.len()),
@@ -133,11 +130,7 @@ fn winners(comparison: &Comparison, question: &Question) -> Vec<(String, String)
     let groups = ranked(&comparison.figures(scenario, clients, figure), true);
     let first = groups.into_iter().next().unwrap_or_default();
     let name = |(contestant, _)| comparison.name(contestant).to_string();
-    first
-        .into_iter()
-        .map(name)
-        .map(|name| (name.clone(), name))
-        .collect()
+    first.into_iter().map(name).map(|name| (name.clone(), name)).collect()
 }
 
 /// What the one who does not read did to the others, for each contestant.
@@ -152,9 +145,7 @@ fn effects(comparison: &Comparison) -> Vec<(String, String)> {
         let shown = format!("{answer} ({})", comparison.name(contestant));
         Some((answer.to_string(), shown))
     };
-    (0..comparison.contestants.len())
-        .filter_map(effect)
-        .collect()
+    (0..comparison.contestants.len()).filter_map(effect).collect()
 }
 
 #[cfg(test)]

@@ -74,10 +74,7 @@ fn sections(comparison: &Comparison) -> Vec<Section> {
         title,
         what,
         charts,
-        tables: scenarios
-            .iter()
-            .filter_map(|scenario| table(comparison, *scenario))
-            .collect(),
+        tables: scenarios.iter().filter_map(|scenario| table(comparison, *scenario)).collect(),
     };
     let drawn = |caption: &str, scenario, figure| drawn(comparison, caption, scenario, figure);
     let sections = vec![
@@ -135,17 +132,11 @@ fn sections(comparison: &Comparison) -> Vec<Section> {
             vec![calls_chart(comparison)],
         ),
     ];
-    sections
-        .into_iter()
-        .filter(|section| !section.tables.is_empty())
-        .collect()
+    sections.into_iter().filter(|section| !section.tables.is_empty()).collect()
 }
 
 fn line_for_each(comparison: &Comparison) -> String {
-    let mut each = comparison
-        .contestants
-        .iter()
-        .filter(|one| one.line_for_each_receiver);
+    let mut each = comparison.contestants.iter().filter(|one| one.line_for_each_receiver);
     match each.next() {
         Some(one) => format!(
             "{} has no line to everyone: its speaker sends one line for each receiver, and the \
@@ -166,21 +157,12 @@ fn drawn(comparison: &Comparison, caption: &str, scenario: Scenario, figure: Fig
     };
     let places = comparison.sizes(scenario).into_iter().map(place);
     let paragraph = findings::paragraph(comparison, scenario, figure);
-    figured(
-        comparison,
-        caption,
-        Axis::Log,
-        &places.collect::<Vec<_>>(),
-        paragraph,
-    )
+    figured(comparison, caption, Axis::Log, &places.collect::<Vec<_>>(), paragraph)
 }
 
 fn stalled_chart(comparison: &Comparison) -> Figured {
     let scenarios = [Scenario::AllRead, Scenario::OneStalls];
-    let places = (0..)
-        .map(f64::from)
-        .zip(["everybody reads", "one does not"])
-        .zip(scenarios);
+    let places = (0..).map(f64::from).zip(["everybody reads", "one does not"]).zip(scenarios);
     let place = |((x, name), scenario): ((f64, &str), _)| Place {
         x,
         name: name.to_string(),
@@ -190,21 +172,12 @@ fn stalled_chart(comparison: &Comparison) -> Figured {
     };
     let caption = "Latency of the readers, p99, ms";
     let places: Vec<Place> = places.map(place).collect();
-    figured(
-        comparison,
-        caption,
-        Axis::Names,
-        &places,
-        findings::stalled(comparison),
-    )
+    figured(comparison, caption, Axis::Names, &places, findings::stalled(comparison))
 }
 
 fn calls_chart(comparison: &Comparison) -> Figured {
     let figures = [Figure::SystemCalls, Figure::SystemCallsInBursts];
-    let places = (0..)
-        .map(f64::from)
-        .zip(["said alone", "in bursts"])
-        .zip(figures);
+    let places = (0..).map(f64::from).zip(["said alone", "in bursts"]).zip(figures);
     let place = |((x, name), figure): ((f64, &str), _)| Place {
         x,
         name: name.to_string(),

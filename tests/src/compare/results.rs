@@ -83,12 +83,9 @@ impl Comparison {
         });
         match place {
             Some(results) => results.runs.push(outcome),
-            None => self.results.push(Results {
-                contestant,
-                scenario,
-                clients,
-                runs: vec![outcome],
-            }),
+            None => {
+                self.results.push(Results { contestant, scenario, clients, runs: vec![outcome] })
+            }
         }
     }
 
@@ -109,12 +106,8 @@ impl Comparison {
         figure: Figure,
     ) -> Vec<(usize, Spread)> {
         let all = 0..self.contestants.len();
-        let figure = |contestant| {
-            Some((
-                contestant,
-                self.spread(contestant, scenario, clients, figure)?,
-            ))
-        };
+        let figure =
+            |contestant| Some((contestant, self.spread(contestant, scenario, clients, figure)?));
         all.filter_map(figure).collect()
     }
 

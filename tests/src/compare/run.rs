@@ -120,11 +120,7 @@ impl<'a> Run<'a> {
     /// anything, and the notices of the arrivals are behind us.
     fn wait_until_all_hear(&mut self) -> anyhow::Result<()> {
         const ATTEMPT: Duration = Duration::from_millis(500);
-        let probe = Message {
-            speaker: u32::MAX,
-            number: 0,
-            due: 0,
-        };
+        let probe = Message { speaker: u32::MAX, number: 0, due: 0 };
         let mut heard = vec![false; self.clients];
         heard[0] = true;
         let began = Instant::now();
@@ -135,10 +131,9 @@ impl<'a> Run<'a> {
             self.crowd.say_to_all(0, self.clients, probe);
             let attempt = Instant::now();
             while heard.contains(&false) && attempt.elapsed() < ATTEMPT {
-                self.crowd
-                    .pump(Duration::from_millis(50), &mut |client, message, _| {
-                        heard[client] |= message == probe;
-                    })?;
+                self.crowd.pump(Duration::from_millis(50), &mut |client, message, _| {
+                    heard[client] |= message == probe;
+                })?;
                 super::check_interrupt()?;
             }
         }
@@ -180,11 +175,7 @@ impl<'a> Run<'a> {
     /// everything up.
     fn talk(&mut self, time: Duration, figures: &mut Figures) -> anyhow::Result<()> {
         let pairs_apart = self.scenario == Scenario::Pairs && self.dialect.has_direct_messages();
-        self.enter_and_be_heard(if pairs_apart {
-            Entry::Quiet
-        } else {
-            Entry::Room
-        })?;
+        self.enter_and_be_heard(if pairs_apart { Entry::Quiet } else { Entry::Room })?;
         self.keep_talking(time / 10)?;
         self.ledger.forget_figures();
         let meter = Meter::start(self.subject.id());
@@ -199,9 +190,8 @@ impl<'a> Run<'a> {
     fn keep_talking(&mut self, time: Duration) -> anyhow::Result<()> {
         let end = self.crowd.now() + time.as_nanos() as u64;
         let window = window(self.scenario);
-        let mut ready: Vec<u32> = (0..window)
-            .flat_map(|_| 0..self.ledger.speakers.len() as u32)
-            .collect();
+        let mut ready: Vec<u32> =
+            (0..window).flat_map(|_| 0..self.ledger.speakers.len() as u32).collect();
         let mut on_their_way = 0;
         let mut watch = Watch::new();
         loop {
@@ -303,10 +293,7 @@ impl<'a> Run<'a> {
         figures.set(Figure::Median, latency(0.5));
         figures.set(Figure::P99, latency(0.99));
         figures.set(Figure::P999, latency(0.999));
-        figures.set(
-            Figure::Max,
-            self.ledger.latency.max() as f64 / MILLISECOND as f64,
-        );
+        figures.set(Figure::Max, self.ledger.latency.max() as f64 / MILLISECOND as f64);
     }
 
     /// Whether every receiver has got what it should, and nobody was lost.
@@ -400,10 +387,7 @@ struct Watch {
 
 impl Watch {
     fn new() -> Watch {
-        Watch {
-            deliveries: 0,
-            since: Instant::now(),
-        }
+        Watch { deliveries: 0, since: Instant::now() }
     }
 
     fn look(&mut self, crowd: &Crowd, ledger: &Ledger) -> anyhow::Result<()> {
@@ -412,10 +396,7 @@ impl Watch {
             bail!("lost {} of its clients ({loss})", crowd.lost);
         }
         if ledger.deliveries != self.deliveries {
-            *self = Watch {
-                deliveries: ledger.deliveries,
-                since: Instant::now(),
-            };
+            *self = Watch { deliveries: ledger.deliveries, since: Instant::now() };
         }
         ensure!(
             self.since.elapsed() < STANDSTILL,

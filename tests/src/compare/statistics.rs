@@ -15,10 +15,7 @@ pub struct Spread {
 impl Spread {
     /// `None`: no run gave this figure.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
-        let mut values: Vec<f64> = values
-            .into_iter()
-            .filter(|value| value.is_finite())
-            .collect();
+        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let middle = values.len() / 2;
         Some(Spread {
@@ -62,9 +59,7 @@ pub fn ranked<T: Clone>(entries: &[(T, Spread)], high_is_good: bool) -> Vec<Vec<
     let mut groups: Vec<Vec<(T, Spread)>> = Vec::new();
     for entry in sorted {
         let joins = |group: &Vec<(T, Spread)>| {
-            group
-                .iter()
-                .any(|(_, member)| !member.differs_from(&entry.1))
+            group.iter().any(|(_, member)| !member.differs_from(&entry.1))
         };
         match groups.last_mut() {
             Some(group) if joins(group) => group.push(entry),
@@ -103,11 +98,8 @@ mod tests {
 
     #[test]
     fn a_rank_is_shared_where_no_difference_was_seen() {
-        let entries = [
-            ("a", spread(&[1.0, 2.0])),
-            ("b", spread(&[8.0, 9.0])),
-            ("c", spread(&[1.5, 2.5])),
-        ];
+        let entries =
+            [("a", spread(&[1.0, 2.0])), ("b", spread(&[8.0, 9.0])), ("c", spread(&[1.5, 2.5]))];
         let groups: Vec<Vec<&str>> = ranked(&entries, true)
             .into_iter()
             .map(|group| group.into_iter().map(|(name, _)| name).collect())

@@ -42,16 +42,8 @@ impl Contestant {
         let mut command = vec![program, "server".into(), "127.0.0.1".into(), "0".into()];
         if stage.number == 5 {
             // The speed limits protect a public server. Here the only speaker is us.
-            let limits = [
-                "--lines-per-second",
-                "--clients-per-address",
-                "--max-clients",
-            ];
-            command.extend(
-                limits
-                    .iter()
-                    .flat_map(|flag| [flag.to_string(), "0".into()]),
-            );
+            let limits = ["--lines-per-second", "--clients-per-address", "--max-clients"];
+            command.extend(limits.iter().flat_map(|flag| [flag.to_string(), "0".into()]));
         }
         Ok(Contestant {
             name: stage.package.to_string(),
@@ -98,10 +90,10 @@ impl Contestant {
             false => None,
         };
         let port_text = port.unwrap_or_default().to_string();
-        let mut words = self.command.iter().map(|word| {
-            word.replace("{host}", "127.0.0.1")
-                .replace("{port}", &port_text)
-        });
+        let mut words = self
+            .command
+            .iter()
+            .map(|word| word.replace("{host}", "127.0.0.1").replace("{port}", &port_text));
         let mut command = Command::new(words.next().expect("a command is never empty"));
         command.args(words);
         Subject::start(&self.name, command, port)
@@ -119,10 +111,7 @@ pub struct Subject {
 impl Subject {
     fn start(name: &str, mut command: Command, port: Option<u16>) -> anyhow::Result<Subject> {
         let output = NamedTempFile::new().context("cannot make a file for a server's output")?;
-        command
-            .stdin(Stdio::null())
-            .stdout(output.reopen()?)
-            .stderr(output.reopen()?);
+        command.stdin(Stdio::null()).stdout(output.reopen()?).stderr(output.reopen()?);
         // Both handles must append, or each would write over the other's lines.
         let append = || std::fs::OpenOptions::new().append(true).open(output.path());
         command.stdout(append()?).stderr(append()?);
@@ -153,11 +142,7 @@ impl Subject {
             ensure!(
                 !ended && Instant::now() < deadline,
                 "{name} {} before it listened; its last words:\n{}",
-                if ended {
-                    "ended"
-                } else {
-                    "was waited for in vain"
-                },
+                if ended { "ended" } else { "was waited for in vain" },
                 self.last_words(10)
             );
             std::thread::sleep(LOOK_AGAIN);
@@ -166,10 +151,7 @@ impl Subject {
 
     fn announced(&self) -> Option<SocketAddr> {
         let output = self.output.reopen().ok()?;
-        let mut lines = BufReader::new(output)
-            .lines()
-            .map_while(Result::ok)
-            .take(10);
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok).take(10);
         lines.find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
     }
 
@@ -185,10 +167,7 @@ impl Subject {
         let lines: Vec<&str> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(lines_max)..];
         let is_trouble = |line: &&&str| TROUBLE.iter().any(|word| line.contains(word));
-        let trouble = lines
-            .iter()
-            .find(is_trouble)
-            .filter(|line| !last.contains(line));
+        let trouble = lines.iter().find(is_trouble).filter(|line| !last.contains(line));
         let words: Vec<&str> = trouble.into_iter().chain(last).copied().collect();
         words.join("\n")
     }

@@ -37,10 +37,7 @@ impl Counter {
     }
 
     pub fn counts(&self) -> Counts {
-        self.counts
-            .lock()
-            .expect("no code panics while it holds the counts")
-            .clone()
+        self.counts.lock().expect("no code panics while it holds the counts").clone()
     }
 }
 
@@ -108,10 +105,7 @@ fn note(process: Pid, thread: Pid, counts: &Mutex<Counts>) {
     if begins {
         let text = std::fs::read_to_string(format!("/proc/{process}/task/{thread}/syscall"));
         let text = text.unwrap_or_default();
-        let number = text
-            .split(' ')
-            .next()
-            .and_then(|number| number.parse().ok());
+        let number = text.split(' ').next().and_then(|number| number.parse().ok());
         let mut counts = counts.lock().expect("as in counts");
         *counts.entry(number.unwrap_or(-1)).or_default() += 1;
     }

@@ -25,14 +25,9 @@ pub fn columns(scenario: Scenario) -> &'static [Figure] {
             Figure::ServerBusy,
             Figure::GeneratorBusy,
         ],
-        Scenario::Steady | Scenario::AllRead | Scenario::OneStalls => &[
-            Figure::Median,
-            Figure::P99,
-            Figure::P999,
-            Figure::Max,
-            Figure::Cpu,
-            Figure::Lateness,
-        ],
+        Scenario::Steady | Scenario::AllRead | Scenario::OneStalls => {
+            &[Figure::Median, Figure::P99, Figure::P999, Figure::Max, Figure::Cpu, Figure::Lateness]
+        }
         Scenario::Idle => &[
             Figure::Memory,
             Figure::Logins,
@@ -83,9 +78,7 @@ fn predictions(comparison: &Comparison, text: &mut String) {
             text.push_str("\nPREDICTED, THEN MEASURED\n");
         }
         let (question, answer, found) = (&verdict.question, &verdict.answer, &verdict.found);
-        text.push_str(&filled(&format!(
-            "{question} You said: {answer}. It was: {found}."
-        )));
+        text.push_str(&filled(&format!("{question} You said: {answer}. It was: {found}.")));
     }
 }
 
@@ -107,10 +100,7 @@ fn table(comparison: &Comparison, scenario: Scenario) -> Table {
 }
 
 fn row(comparison: &Comparison, results: &Results, figures: &[Figure]) -> Vec<String> {
-    let mut row = vec![
-        count(results.clients),
-        comparison.name(results.contestant).to_string(),
-    ];
+    let mut row = vec![count(results.clients), comparison.name(results.contestant).to_string()];
     let cell = |figure: &Figure| match results.spread(*figure) {
         Some(spread) => spread.to_string(),
         None => "-".to_string(),
@@ -150,10 +140,7 @@ mod tests {
     #[test]
     fn long_text_is_broken_between_words() {
         let text = filled(&"word ".repeat(40));
-        assert!(
-            text.lines()
-                .all(|line| line.chars().count() <= LINE_CHARACTERS_MAX)
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= LINE_CHARACTERS_MAX));
         assert_eq!(text.split_whitespace().count(), 40);
     }
 }

@@ -9,11 +9,7 @@ pub fn table(rows: &[(&str, &Report)]) -> anyhow::Result<String> {
     let names: BTreeSet<&str> = checks.map(|check| check.name.as_str()).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head = ["submission", "exercise", "score", "max_score", "verdict"];
-    writer.write_record(
-        head.into_iter()
-            .chain(names.iter().copied())
-            .chain(["misconceptions"]),
-    )?;
+    writer.write_record(head.into_iter().chain(names.iter().copied()).chain(["misconceptions"]))?;
     for (submission, report) in rows {
         writer.write_record(row(submission, report, &names))?;
     }

@@ -83,13 +83,7 @@ fn clean() -> Report {
         check("greeting", "S3.1", Verdict::Passed, 1.0),
         check("ten-clients", "S3.3", Verdict::Passed, 2.0),
     ];
-    Report {
-        score: 3.0,
-        max_score: 3.0,
-        verdict: Verdict::Passed,
-        checks,
-        ..mixed()
-    }
+    Report { score: 3.0, max_score: 3.0, verdict: Verdict::Passed, checks, ..mixed() }
 }
 
 fn setting() -> Setting {
@@ -169,11 +163,7 @@ struct Seen {
 impl Seen {
     fn of(score: &Value, max_score: &Value, mut verdicts: Vec<(String, &'static str)>) -> Seen {
         verdicts.sort();
-        Seen {
-            score: score.as_f64(),
-            max_score: max_score.as_f64(),
-            verdicts,
-        }
+        Seen { score: score.as_f64(), max_score: max_score.as_f64(), verdicts }
     }
 }
 
@@ -234,14 +224,8 @@ fn read_text(text: &str) -> Seen {
         Some((name, verdict))
     });
     let verdicts = verdicts.collect();
-    let total = text
-        .lines()
-        .find(|line| line.contains(" points: "))
-        .unwrap();
-    let numbers: Vec<f64> = total
-        .split(' ')
-        .filter_map(|word| word.parse().ok())
-        .collect();
+    let total = text.lines().find(|line| line.contains(" points: ")).unwrap();
+    let numbers: Vec<f64> = total.split(' ').filter_map(|word| word.parse().ok()).collect();
     Seen::of(&numbers[0].into(), &numbers[1].into(), verdicts)
 }
 
@@ -269,12 +253,7 @@ fn read_junit(text: &str) -> Seen {
             (case.name.to_string(), verdict)
         })
         .collect();
-    let count = |word| {
-        verdicts
-            .iter()
-            .filter(|(_, verdict)| *verdict == word)
-            .count()
-    };
+    let count = |word| verdicts.iter().filter(|(_, verdict)| *verdict == word).count();
     assert_eq!(document.tests, verdicts.len());
     assert_eq!(document.failures, count("failed"));
     assert_eq!(document.errors, count("inconclusive"));
@@ -297,11 +276,7 @@ fn read_gradescope(text: &str) -> Seen {
         assert!(status.is_none_or(|status| status == verdict), "{test}");
         (test["name"].as_str().unwrap().to_string(), verdict)
     });
-    Seen::of(
-        &result["score"],
-        &sum("max_score").into(),
-        verdicts.collect(),
-    )
+    Seen::of(&result["score"], &sum("max_score").into(), verdicts.collect())
 }
 
 fn read_exercism(text: &str) -> Seen {
@@ -316,10 +291,7 @@ fn read_exercism(text: &str) -> Seen {
         (test["name"].as_str().unwrap().to_string(), verdict)
     });
     let seen = Seen::of(&Value::Null, &Value::Null, verdicts.collect());
-    let failed = seen
-        .verdicts
-        .iter()
-        .any(|(_, verdict)| *verdict == "failed");
+    let failed = seen.verdicts.iter().any(|(_, verdict)| *verdict == "failed");
     assert_eq!(result["status"], if failed { "fail" } else { "pass" });
     seen
 }
@@ -344,18 +316,9 @@ fn read_csv(text: &str) -> Seen {
     let row = reader.records().next().unwrap().unwrap();
     let cell = |name: &str| row[head.iter().position(|column| column == name).unwrap()].to_string();
     let number = |name: &str| Value::from(cell(name).parse::<f64>().unwrap());
-    let fixed = [
-        "submission",
-        "exercise",
-        "score",
-        "max_score",
-        "verdict",
-        "misconceptions",
-    ];
+    let fixed = ["submission", "exercise", "score", "max_score", "verdict", "misconceptions"];
     let checks = head.iter().filter(|column| !fixed.contains(column));
-    let verdicts = checks
-        .map(|name| (name.to_string(), known(&cell(name))))
-        .collect();
+    let verdicts = checks.map(|name| (name.to_string(), known(&cell(name)))).collect();
     Seen::of(&number("score"), &number("max_score"), verdicts)
 }
 
@@ -373,10 +336,7 @@ fn an_exercism_result_without_any_test_is_an_error_with_a_message() {
     let result: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(result["status"], "error");
     let message = result["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("the program did not start"),
-        "{message}"
-    );
+    assert!(message.starts_with("the program did not start"), "{message}");
 }
 
 #[test]

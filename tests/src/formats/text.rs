@@ -62,12 +62,7 @@ impl Page {
     fn unsure(&mut self, report: &Report) {
         for check in with(report, Verdict::Inconclusive) {
             self.line("");
-            self.heading(
-                UNSURE,
-                "?",
-                &check.name,
-                "inconclusive: not counted against you",
-            );
+            self.heading(UNSURE, "?", &check.name, "inconclusive: not counted against you");
             self.explain(check);
         }
     }
@@ -192,11 +187,7 @@ fn mark(check: &CheckResult, with_name: bool) -> String {
     let points = format!("{} of {}", check.points, check.max_points);
     let name = with_name.then_some(check.name.as_str());
     let parts = [name, Some(check.rule.as_str()), Some(points.as_str())];
-    let parts: Vec<&str> = parts
-        .into_iter()
-        .flatten()
-        .filter(|p| !p.is_empty())
-        .collect();
+    let parts: Vec<&str> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();
     parts.join(" · ")
 }
 

@@ -50,11 +50,7 @@ fn facts(id: u32) -> Option<Facts> {
         let line = status.lines().find_map(|line| line.strip_prefix(label))?;
         line.split_whitespace().next()?.parse().ok()
     };
-    Some(Facts {
-        id,
-        parent: number("PPid:")? as u32,
-        resident_bytes: number("VmRSS:")? * 1024,
-    })
+    Some(Facts { id, parent: number("PPid:")? as u32, resident_bytes: number("VmRSS:")? * 1024 })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -90,11 +86,7 @@ mod tests {
 
     #[test]
     fn grandchildren_count_and_strangers_do_not() {
-        let row = |id, parent| Facts {
-            id,
-            parent,
-            resident_bytes: u64::from(id),
-        };
+        let row = |id, parent| Facts { id, parent, resident_bytes: u64::from(id) };
         let all = [row(2, 1), row(3, 2), row(4, 3), row(5, 9)];
         let mut found = below(2, &all);
         found.sort();

@@ -68,10 +68,7 @@ pub fn render(exercise: &Exercise, graded: &[Graded]) -> anyhow::Result<String> 
         score: one.report.score,
         max_score: one.report.max_score,
         note: one.note.as_deref().unwrap_or_default(),
-        cells: checks
-            .iter()
-            .map(|check| cell(result(one, check.name)))
-            .collect(),
+        cells: checks.iter().map(|check| cell(result(one, check.name))).collect(),
     });
     let passed = |one: &&Graded| one.report.verdict == Verdict::Passed;
     let page = Page {
@@ -107,12 +104,7 @@ fn cell(result: Option<&CheckResult>) -> Cell<'_> {
 fn misconceptions(graded: &[Graded]) -> Vec<Misconception<'_>> {
     let mut who: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in graded {
-        for name in one
-            .report
-            .checks
-            .iter()
-            .filter_map(|c| c.misconception.as_deref())
-        {
+        for name in one.report.checks.iter().filter_map(|c| c.misconception.as_deref()) {
             let names = who.entry(name).or_default();
             if names.last() != Some(&one.name.as_str()) {
                 names.push(&one.name);
@@ -135,16 +127,8 @@ fn misconceptions(graded: &[Graded]) -> Vec<Misconception<'_>> {
 fn groups(graded: &[Graded]) -> Vec<Group<'_>> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for one in graded {
-        for check in one
-            .report
-            .checks
-            .iter()
-            .filter(|c| c.verdict == Verdict::Failed)
-        {
-            let group = groups.entry(likeness(check)).or_insert(Group {
-                check,
-                who: Vec::new(),
-            });
+        for check in one.report.checks.iter().filter(|c| c.verdict == Verdict::Failed) {
+            let group = groups.entry(likeness(check)).or_insert(Group { check, who: Vec::new() });
             group.who.push(&one.name);
         }
     }
@@ -181,11 +165,7 @@ mod tests {
         let one = |name: &str, port: u16| {
             let mut report = report.clone();
             report.checks[0].message = format!("nothing came from port {port}");
-            Graded {
-                name: name.to_string(),
-                report,
-                note: None,
-            }
+            Graded { name: name.to_string(), report, note: None }
         };
         let graded = [one("<b>ann</b>", 4001), one("bob", 52)];
         let html = render(&exercise, &graded).unwrap();

@@ -40,15 +40,9 @@ pub fn compare(
     let mut order = Vec::new();
     let mut missing: VecDeque<&Expected> = expected.iter().collect();
     for line in lines {
-        let matching = missing
-            .iter()
-            .position(|next| next.pattern.matches(line, peer));
-        let is_next = |at: &usize| {
-            !missing
-                .iter()
-                .take(*at)
-                .any(|other| other.by == missing[*at].by)
-        };
+        let matching = missing.iter().position(|next| next.pattern.matches(line, peer));
+        let is_next =
+            |at: &usize| !missing.iter().take(*at).any(|other| other.by == missing[*at].by);
         let Some(found) = matching.filter(is_next) else {
             return Err(otherwise(missing.front(), format!("`{line}`")));
         };
@@ -75,9 +69,7 @@ pub fn same_order(orders: &[(String, Vec<usize>)]) -> Result<(), Trouble> {
     for (at, (one, first)) in orders.iter().enumerate() {
         for (other, second) in &orders[at + 1..] {
             let first = first.iter().filter(|step| second.contains(step));
-            let mut second = second
-                .iter()
-                .filter(|step| first.clone().any(|seen| seen == *step));
+            let mut second = second.iter().filter(|step| first.clone().any(|seen| seen == *step));
             let differs = first.clone().find(|step| second.next() != Some(step));
             if let Some(step) = differs {
                 return Err(Trouble {
@@ -99,14 +91,11 @@ mod tests {
     /// ann says 1 and 2, bob says 3, all at once.
     fn three_lines() -> Vec<Expected> {
         let lines = [("ann", "ann: 1"), ("ann", "ann: 2"), ("bob", "bob: 3")];
-        let expected = lines
-            .into_iter()
-            .enumerate()
-            .map(|(step, (by, line))| Expected {
-                step,
-                by: by.to_string(),
-                pattern: Pattern::Exactly(line.to_string()),
-            });
+        let expected = lines.into_iter().enumerate().map(|(step, (by, line))| Expected {
+            step,
+            by: by.to_string(),
+            pattern: Pattern::Exactly(line.to_string()),
+        });
         expected.collect()
     }
 
@@ -124,10 +113,7 @@ mod tests {
     #[test]
     fn lines_of_one_person_may_not() {
         let trouble = seen(&["ann: 2", "ann: 1", "bob: 3"]).unwrap_err();
-        assert_eq!(
-            (trouble.expected.as_str(), trouble.seen.as_str()),
-            ("`ann: 1`", "`ann: 2`")
-        );
+        assert_eq!((trouble.expected.as_str(), trouble.seen.as_str()), ("`ann: 1`", "`ann: 2`"));
     }
 
     #[test]

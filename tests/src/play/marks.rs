@@ -11,23 +11,15 @@ impl Design {
     /// Who types a mark, one round after the other.
     pub fn mark_rounds(&self, speakers: &[&str]) -> Vec<Vec<String>> {
         if let Some(console) = &self.at_the_server {
-            let ends = self
-                .served()
-                .into_iter()
-                .flat_map(|served| [served, console]);
+            let ends = self.served().into_iter().flat_map(|served| [served, console]);
             return ends.map(|end| vec![end.clone()]).collect();
         }
         let is_speaker = |name: &&String| speakers.contains(&name.as_str());
         let speakers: Vec<String> = self.clients.iter().filter(is_speaker).cloned().collect();
-        let witnesses = self
-            .clients
-            .iter()
-            .filter(|name| speakers.len() != 1 || !is_speaker(name));
+        let witnesses = self.clients.iter().filter(|name| speakers.len() != 1 || !is_speaker(name));
         let witnesses: Vec<_> = witnesses.take(2).map(|name| vec![name.clone()]).collect();
         let witnesses_needed = if speakers.len() == 1 { 1 } else { 2 }; // the first may be a speaker
-        let rounds = [speakers]
-            .into_iter()
-            .chain(witnesses.into_iter().take(witnesses_needed));
+        let rounds = [speakers].into_iter().chain(witnesses.into_iter().take(witnesses_needed));
         rounds.collect()
     }
 
@@ -80,19 +72,13 @@ mod tests {
     fn in_the_stages_1_and_2_the_two_ends_mark() {
         assert_eq!(three(2).mark_rounds(&["cem"]), [["ann"], ["bob"]]);
         assert_eq!(three(1).mark_lines("bob"), []);
-        assert_eq!(
-            three(1).mark_lines("ann"),
-            [("~~".to_string(), vec!["bob".to_string()])]
-        );
+        assert_eq!(three(1).mark_lines("ann"), [("~~".to_string(), vec!["bob".to_string()])]);
     }
 
     #[test]
     fn in_stage_3_a_mark_is_a_line_for_each_person() {
-        let lines: Vec<String> = three(3)
-            .mark_lines("ann")
-            .into_iter()
-            .map(|(line, _)| line)
-            .collect();
+        let lines: Vec<String> =
+            three(3).mark_lines("ann").into_iter().map(|(line, _)| line).collect();
         assert_eq!(lines, ["@ann:~~", "@bob:~~", "@cem:~~"]);
     }
 }

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 /// How many threads the process has, where the system tells.
 pub fn threads(process: u32) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let threads = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Threads:"))?;
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:"))?;
     threads.trim().parse().ok()
 }
 
@@ -17,9 +15,7 @@ pub fn threads(process: u32) -> Option<usize> {
 pub fn connections(port: u16) -> Option<(usize, usize)> {
     let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
     let own = format!(":{port:04X}");
-    let rows = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let established = rows.filter(|row| row.len() > 9 && row[1].ends_with(&own) && row[3] == "01");
     // By the other end's address: a row may be read twice while others come and go.
     let accepted: BTreeMap<_, _> = established.map(|row| (row[2], row[9] != "0")).collect();

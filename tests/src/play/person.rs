@@ -69,9 +69,8 @@ impl Person {
     pub fn wait_for_stderr(&mut self, text: &str) -> Result<(), Trouble> {
         let client = self.client.as_ref().expect("a client");
         let has_text = |line: &String| line.contains(text);
-        let shown = client.stderr.wait(PATIENCE, |state| {
-            state.lines.iter().any(has_text).then_some(())
-        });
+        let shown =
+            client.stderr.wait(PATIENCE, |state| state.lines.iter().any(has_text).then_some(()));
         shown.ok_or_else(|| self.missing(&format!("...{text}... on stderr")))
     }
 
@@ -96,24 +95,13 @@ impl Person {
     }
 
     pub fn missing(&self, expected: &str) -> Trouble {
-        let last = self
-            .lines
-            .last()
-            .map(|line| format!("last of all `{line}`"));
-        trouble(
-            &format!("`{expected}`"),
-            last.unwrap_or("nothing".to_string()),
-        )
+        let last = self.lines.last().map(|line| format!("last of all `{line}`"));
+        trouble(&format!("`{expected}`"), last.unwrap_or("nothing".to_string()))
     }
 }
 
 pub fn trouble(expected: &str, seen: String) -> Trouble {
-    Trouble {
-        step: 0,
-        who: String::new(),
-        expected: expected.to_string(),
-        seen,
-    }
+    Trouble { step: 0, who: String::new(), expected: expected.to_string(), seen }
 }
 
 /// Whether a line is part of the conversation. Servers may say more than they must: on a console

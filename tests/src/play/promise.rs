@@ -77,11 +77,7 @@ impl Design {
             at_the_server = Some(listener);
         }
         let clients = VecDeque::new();
-        let design = Design {
-            stage,
-            clients,
-            at_the_server,
-        };
+        let design = Design { stage, clients, at_the_server };
         (design, arriving)
     }
 
@@ -154,17 +150,11 @@ impl Design {
         };
         let typed: Vec<String> = match public {
             true => vec![text.to_string()],
-            false => heard_by
-                .iter()
-                .chain(&gone)
-                .map(|name| self.private(name, text))
-                .collect(),
+            false => heard_by.iter().chain(&gone).map(|name| self.private(name, text)).collect(),
         };
         let shown = Pattern::Exactly(self.shown(who, public, text));
-        let mut seen: BTreeMap<_, _> = heard_by
-            .iter()
-            .map(|name| (name.clone(), vec![shown.clone()]))
-            .collect();
+        let mut seen: BTreeMap<_, _> =
+            heard_by.iter().map(|name| (name.clone(), vec![shown.clone()])).collect();
         if !gone.is_empty() {
             let error = Pattern::Begins("! ".to_string());
             seen.insert(who.to_string(), vec![error; gone.len()]);
@@ -235,10 +225,7 @@ impl Design {
         let hearers: Vec<String> = self.clients.iter().cloned().collect();
         Promise {
             typed: Vec::new(),
-            seen: hearers
-                .iter()
-                .map(|name| (name.clone(), vec![line.clone()]))
-                .collect(),
+            seen: hearers.iter().map(|name| (name.clone(), vec![line.clone()])).collect(),
             outcome: Outcome {
                 why: hearers.is_empty().then_some(Why::Alone),
                 heard_by: hearers,
@@ -257,10 +244,7 @@ fn cannot(why: Why) -> Promise {
     Promise {
         typed: Vec::new(),
         seen: BTreeMap::new(),
-        outcome: Outcome {
-            why: Some(why),
-            ..Outcome::default()
-        },
+        outcome: Outcome { why: Some(why), ..Outcome::default() },
     }
 }
 
@@ -272,29 +256,19 @@ fn turn(whose: &str) -> Promise {
 
 /// Who gets the one connection first: whoever speaks first.
 fn first_speaker(conversation: &Conversation) -> String {
-    let speakers = conversation
-        .steps
-        .iter()
-        .filter(|step| matches!(step.event, Event::Says { .. }));
-    let there = speakers
-        .map(|step| &step.who)
-        .find(|who| conversation.people.contains(who));
+    let speakers =
+        conversation.steps.iter().filter(|step| matches!(step.event, Event::Says { .. }));
+    let there = speakers.map(|step| &step.who).find(|who| conversation.people.contains(who));
     there.unwrap_or(&conversation.people[0]).clone()
 }
 
 /// Who sits at the server: whoever is spoken to first, or else the first of the others.
 fn first_listener(conversation: &Conversation, speaker: &str) -> String {
-    let spoken_to = conversation
-        .steps
-        .iter()
-        .find_map(|step| match &step.event {
-            Event::Says {
-                to: To::People(names),
-                ..
-            } if step.who == speaker => names.first(),
-            Event::Says { .. } if step.who == speaker => Some(&step.who), // to everyone
-            _ => None,
-        });
+    let spoken_to = conversation.steps.iter().find_map(|step| match &step.event {
+        Event::Says { to: To::People(names), .. } if step.who == speaker => names.first(),
+        Event::Says { .. } if step.who == speaker => Some(&step.who), // to everyone
+        _ => None,
+    });
     let is_other = |name: &&String| *name != speaker && conversation.people.contains(name);
     let others = || conversation.people.iter().find(is_other);
     let listener = spoken_to.filter(is_other).or_else(others);
@@ -369,13 +343,7 @@ mod tests {
     }
 
     fn seen(promise: &Promise, who: &str) -> Vec<String> {
-        promise
-            .seen
-            .get(who)
-            .into_iter()
-            .flatten()
-            .map(Pattern::to_string)
-            .collect()
+        promise.seen.get(who).into_iter().flatten().map(Pattern::to_string).collect()
     }
 
     const TO_ALL: &str = "people: ann, bob, cem\nann to everyone: hi";
@@ -461,10 +429,7 @@ mod tests {
         assert_eq!(seen(&last(4, text), "bob"), ["* cem joined"]);
         assert_eq!(seen(&last(5, text), "bob"), ["[#lobby] * cem joined"]);
         assert_eq!(last(3, text).outcome.why, Some(Why::NotTold));
-        assert_eq!(
-            seen(&last(4, "people: ann, bob, cem\ncem crashes"), "bob"),
-            ["* cem left..."]
-        );
+        assert_eq!(seen(&last(4, "people: ann, bob, cem\ncem crashes"), "bob"), ["* cem left..."]);
     }
 
     #[test]
@@ -474,10 +439,8 @@ mod tests {
         for (stage, deliveries) in [(1, 1), (2, 2), (3, 90), (4, 90), (5, 90)] {
             let (mut design, arriving) = Design::new(stage, &conversation);
             design.clients = arriving.into();
-            let heard = conversation
-                .steps
-                .iter()
-                .map(|step| design.promise(step).outcome.heard_by.len());
+            let heard =
+                conversation.steps.iter().map(|step| design.promise(step).outcome.heard_by.len());
             assert_eq!(heard.sum::<usize>(), deliveries, "stage {stage}");
         }
     }

@@ -84,16 +84,13 @@ impl Stagehand {
         }
         let mut next = 0;
         while next < conversation.steps.len() {
-            let at_once = conversation.steps[next + 1..]
-                .iter()
-                .take_while(|step| step.at_once);
+            let at_once = conversation.steps[next + 1..].iter().take_while(|step| step.at_once);
             let steps = &conversation.steps[next..=next + at_once.count()];
             self.perform(next, steps)?;
             next += steps.len();
             tell(next);
         }
-        self.part()
-            .map_err(|trouble| self.difference(None, "after the last line", trouble))
+        self.part().map_err(|trouble| self.difference(None, "after the last line", trouble))
     }
 
     /// One step, or several at once: everybody does what is written, then all look.
@@ -117,17 +114,12 @@ impl Stagehand {
         let looked = self.look(&speakers, &expectations(steps, &promises));
         let looked = looked.and_then(|seen| self.check_order(steps, &seen).map(|()| seen));
         let seen = looked.map_err(|trouble| {
-            self.difference(
-                Some(first + trouble.step),
-                &steps[trouble.step].to_string(),
-                trouble,
-            )
+            self.difference(Some(first + trouble.step), &steps[trouble.step].to_string(), trouble)
         })?;
         for (index, promise) in promises.into_iter().enumerate() {
             let mut heard_by = promise.outcome.heard_by;
             heard_by.retain(|who| {
-                seen.iter()
-                    .any(|(name, order)| name == who && order.contains(&index))
+                seen.iter().any(|(name, order)| name == who && order.contains(&index))
             });
             self.outcomes[first + index].heard_by = heard_by;
         }
@@ -138,10 +130,7 @@ impl Stagehand {
     fn act(&mut self, step: &Step, promise: &Promise, before: &Design) -> Result<(), Trouble> {
         match step.event {
             Event::Says { .. } => {
-                promise
-                    .typed
-                    .iter()
-                    .for_each(|line| self.type_line(&step.who, line));
+                promise.typed.iter().for_each(|line| self.type_line(&step.who, line));
                 Ok(())
             }
             Event::Joins if promise.outcome.why == Some(Why::ServerGone) => Ok(()),
@@ -160,10 +149,7 @@ impl Stagehand {
     ) -> Result<Vec<(String, Vec<usize>)>, Trouble> {
         let stage = self.stage.number;
         for (who, expected) in expected {
-            let person = self
-                .people
-                .get_mut(who)
-                .expect("promises are for those who are there");
+            let person = self.people.get_mut(who).expect("promises are for those who are there");
             if !person.wait(|lines| {
                 lines.iter().filter(|line| counts(stage, line)).count() >= expected.len()
             }) {
@@ -216,10 +202,7 @@ fn expectations(steps: &[Step], promises: &[Promise]) -> Expectations {
 /// Typing, marking, counting.
 impl Stagehand {
     fn type_line(&mut self, who: &str, line: &str) {
-        let person = self
-            .people
-            .get_mut(who)
-            .expect("only those who are there speak");
+        let person = self.people.get_mut(who).expect("only those who are there speak");
         person.look();
         if !line.contains(MARK) {
             person.transcript.push(format!("> {line}"));
@@ -272,10 +255,7 @@ impl Stagehand {
         if let Some(server) = &self.server.process {
             output.push_str(&server.last_words(LAST_LINES));
         }
-        let client = self
-            .people
-            .get(&trouble.who)
-            .and_then(|person| person.client.as_ref());
+        let client = self.people.get(&trouble.who).and_then(|person| person.client.as_ref());
         output.push_str(&client.map_or(String::new(), |client| client.last_words(LAST_LINES)));
         Box::new(Difference {
             step,
@@ -290,8 +270,7 @@ impl Stagehand {
     fn result(mut self, difference: Option<Box<Difference>>) -> Played {
         for (name, person) in &mut self.people {
             person.look();
-            self.transcripts
-                .push((name.clone(), std::mem::take(&mut person.transcript)));
+            self.transcripts.push((name.clone(), std::mem::take(&mut person.transcript)));
         }
         Played {
             stage: self.stage,

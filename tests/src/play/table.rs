@@ -46,10 +46,7 @@ impl Look {
 
     /// As in a file: 80 columns, no colour.
     pub fn plain() -> Look {
-        Look {
-            columns: COLUMNS,
-            colour: false,
-        }
+        Look { columns: COLUMNS, colour: false }
     }
 
     fn columns(self) -> u16 {
@@ -100,25 +97,17 @@ fn lines_table(conversation: &Conversation, played: &[Played], look: Look) -> Ta
         let next = conversation.steps.get(index + 1);
         let at_once = step.at_once || next.is_some_and(|next| next.at_once);
         let mut row = vec![Cell::new(step_text(step, at_once, first - look.gap()))];
-        row.extend(
-            played
-                .iter()
-                .map(|played| outcome_cell(step, played, index)),
-        );
+        row.extend(played.iter().map(|played| outcome_cell(step, played, index)));
         table.add_row(row);
     }
-    let widths = [first - 1]
-        .into_iter()
-        .chain(played.iter().map(|_| stages - 1));
+    let widths = [first - 1].into_iter().chain(played.iter().map(|_| stages - 1));
     table.set_constraints(widths.map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
     pad(&mut table, look);
     table
 }
 
 fn header(names: impl Iterator<Item = String>) -> Vec<Cell> {
-    names
-        .map(|name| Cell::new(name).add_attribute(Attribute::Bold))
-        .collect()
+    names.map(|name| Cell::new(name).add_attribute(Attribute::Bold)).collect()
 }
 
 /// In lines of `width`. What is said at once has a bar beside it.
@@ -128,18 +117,13 @@ fn step_text(step: &Step, at_once: bool, width: u16) -> String {
         false => ("", "  "),
     };
     let options = textwrap::Options::new(width.into());
-    textwrap::fill(
-        &step.to_string(),
-        options.initial_indent(first).subsequent_indent(next),
-    )
+    textwrap::fill(&step.to_string(), options.initial_indent(first).subsequent_indent(next))
 }
 
 fn outcome_cell(step: &Step, played: &Played, index: usize) -> Cell {
     let difference = played.difference.as_ref();
     if difference.is_some_and(|difference| difference.step == Some(index)) {
-        return Cell::new("DIFFERS")
-            .fg(Color::DarkRed)
-            .add_attribute(Attribute::Bold);
+        return Cell::new("DIFFERS").fg(Color::DarkRed).add_attribute(Attribute::Bold);
     }
     let Some(outcome) = played.outcomes.get(index) else {
         return Cell::new("?");
@@ -184,27 +168,18 @@ fn names_or_number(names: &[String]) -> String {
 
 fn reasons(played: &[Played]) -> BTreeSet<Why> {
     let outcomes = played.iter().flat_map(|played| &played.outcomes);
-    outcomes
-        .filter(|outcome| outcome.turn.is_none())
-        .filter_map(|outcome| outcome.why)
-        .collect()
+    outcomes.filter(|outcome| outcome.turn.is_none()).filter_map(|outcome| outcome.why).collect()
 }
 
 /// Who sits where in the stages 1 and 2.
 fn seats(conversation: &Conversation, played: &[Played]) -> Option<String> {
-    let two = played
-        .iter()
-        .map(|played| played.stage.number)
-        .filter(|number| *number <= 2);
+    let two = played.iter().map(|played| played.stage.number).filter(|number| *number <= 2);
     let names: Vec<String> = two.map(|number| number.to_string()).collect();
     let first = names.first()?;
     let number = first.parse().ok()?;
     let (design, arriving) = super::promise::Design::new(number, conversation);
-    let stages = if names.len() == 1 {
-        format!("stage {first}")
-    } else {
-        "stages 1 and 2".to_string()
-    };
+    let stages =
+        if names.len() == 1 { format!("stage {first}") } else { "stages 1 and 2".to_string() };
     Some(format!(
         "In {stages} {} sits at the server, and {} has the connection first.",
         design.at_the_server?,
@@ -215,19 +190,10 @@ fn seats(conversation: &Conversation, played: &[Played]) -> Option<String> {
 /// Below the comparison: a line for each stage on what its design did.
 fn designs_table(conversation: &Conversation, played: &[Played], look: Look) -> Table {
     let mut table = table(look);
-    let names = [
-        "design",
-        "said",
-        "heard",
-        "threads",
-        "connections",
-        "who owns the state",
-    ];
+    let names = ["design", "said", "heard", "threads", "connections", "who owns the state"];
     table.set_header(header(names.into_iter().map(str::to_string)));
     for played in played {
-        let threads = played
-            .threads
-            .map_or("?".to_string(), |threads| threads.to_string());
+        let threads = played.threads.map_or("?".to_string(), |threads| threads.to_string());
         let connections = match played.waiting {
             0 => played.served.to_string(),
             waiting => format!("{}, {waiting} waiting", played.served),
@@ -257,17 +223,12 @@ fn said(conversation: &Conversation, played: &Played) -> String {
 }
 
 fn deliveries(conversation: &Conversation, played: &Played) -> usize {
-    lines_said(conversation, played)
-        .iter()
-        .map(|outcome| outcome.heard_by.len())
-        .sum()
+    lines_said(conversation, played).iter().map(|outcome| outcome.heard_by.len()).sum()
 }
 
 fn lines_said<'a>(conversation: &Conversation, played: &'a Played) -> Vec<&'a Outcome> {
     let both = conversation.steps.iter().zip(&played.outcomes);
-    both.filter(|(step, _)| step.is_said())
-        .map(|(_, outcome)| outcome)
-        .collect()
+    both.filter(|(step, _)| step.is_said()).map(|(_, outcome)| outcome).collect()
 }
 
 /// What each person's screen showed.
@@ -313,23 +274,14 @@ pub fn differences(played: &[Played], look: Look) -> String {
 /// What a program printed, as something that a terminal cannot obey.
 fn printable(text: &str) -> String {
     let replace = |c: char| {
-        if c.is_control() && c != '\t' {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
+        if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
     };
     text.chars().map(replace).collect()
 }
 
 /// `3 select`
 fn short_name(played: &Played) -> String {
-    let name = played
-        .stage
-        .package
-        .split('-')
-        .next_back()
-        .unwrap_or_default();
+    let name = played.stage.package.split('-').next_back().unwrap_or_default();
     format!("{} {name}", played.stage.number)
 }
 
@@ -337,9 +289,7 @@ fn table(look: Look) -> Table {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(rule).top_border(rule));
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(look.columns());
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(look.columns());
     match look.colour {
         true => table.enforce_styling(),
         false => table.force_no_tty(),
@@ -356,16 +306,10 @@ fn pad(table: &mut Table, look: Look) {
 
 /// Who is there, and who comes later.
 fn cast(conversation: &Conversation) -> String {
-    let later: Vec<&str> = conversation
-        .everybody()
-        .split_off(conversation.people.len());
+    let later: Vec<&str> = conversation.everybody().split_off(conversation.people.len());
     match later.is_empty() {
         true => and_list(&conversation.people),
-        false => format!(
-            "{}; later {}",
-            and_list(&conversation.people),
-            and_list(&later)
-        ),
+        false => format!("{}; later {}", and_list(&conversation.people), and_list(&later)),
     }
 }
 
@@ -387,10 +331,7 @@ mod tests {
         let all = STAGES.iter().map(|stage| {
             let (mut design, arriving) = Design::new(stage.number, conversation);
             design.clients = arriving.into();
-            let outcomes = conversation
-                .steps
-                .iter()
-                .map(|step| design.promise(step).outcome);
+            let outcomes = conversation.steps.iter().map(|step| design.promise(step).outcome);
             Played {
                 stage,
                 outcomes: outcomes.collect(),
@@ -409,17 +350,11 @@ mod tests {
         for file in FILES {
             let conversation = Conversation::parse(file).unwrap();
             for columns in 72..=120 {
-                let look = Look {
-                    columns,
-                    colour: false,
-                };
+                let look = Look { columns, colour: false };
                 let text = comparison(&conversation, &played(&conversation), look);
                 for line in text.lines() {
                     let width = textwrap::core::display_width(line);
-                    assert!(
-                        width <= usize::from(columns),
-                        "{width} columns of {columns}: {line}"
-                    );
+                    assert!(width <= usize::from(columns), "{width} columns of {columns}: {line}");
                 }
             }
         }
@@ -429,23 +364,12 @@ mod tests {
     fn without_colour_there_is_no_escape_and_with_colour_the_same_text() {
         let conversation = Conversation::parse(FILES[0]).unwrap();
         let text = |colour| {
-            comparison(
-                &conversation,
-                &played(&conversation),
-                Look {
-                    columns: 80,
-                    colour,
-                },
-            )
+            comparison(&conversation, &played(&conversation), Look { columns: 80, colour })
         };
         let (plain, coloured) = (text(false), text(true));
         assert!(!plain.contains('\x1b') && coloured.contains('\x1b'));
         let stripped = anstream::adapter::strip_str(&coloured).to_string();
-        let words = |text: &str| {
-            text.split_whitespace()
-                .map(str::to_string)
-                .collect::<Vec<_>>()
-        };
+        let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
         assert_eq!(words(&stripped), words(&plain));
     }
 
@@ -463,10 +387,7 @@ mod tests {
             output: "Alice stdout | Bob: \x1b[2Jhii\n".to_string(),
         }));
         let table = comparison(&conversation, &played, Look::plain());
-        let row = table
-            .lines()
-            .find(|line| line.starts_with("Bob to Alice: hii"))
-            .unwrap();
+        let row = table.lines().find(|line| line.starts_with("Bob to Alice: hii")).unwrap();
         assert!(row.contains("DIFFERS"), "{table}");
         let text = differences(&played, Look::plain());
         assert!(

@@ -13,43 +13,13 @@ const BAN: &[&str] = &["ban-evaded"];
 
 pub static CHECKS: &[Check] = &[
     check("a-kick-is-told-and-ends-the-hearing", "S5.6", KICKED, kick),
-    check(
-        "nothing-is-delivered-after-the-kick",
-        "S5.7",
-        KICKED,
-        racing_kick,
-    ),
+    check("nothing-is-delivered-after-the-kick", "S5.7", KICKED, racing_kick),
     check("a-ban-removes-and-keeps-out", "S5.6", BAN, ban),
-    check(
-        "a-ban-of-an-address-spares-who-says-it",
-        "S5.6",
-        BAN,
-        ban_of_address,
-    ),
-    check(
-        "a-key-keeps-out-who-does-not-know-it",
-        "S5.7",
-        &["key-ignored"],
-        key,
-    ),
-    check(
-        "a-full-room-lets-nobody-in",
-        "S5.7",
-        &["role-not-checked"],
-        limit,
-    ),
-    check(
-        "a-muted-member-reaches-nobody",
-        "S5.7",
-        &["role-not-checked"],
-        mute,
-    ),
-    check(
-        "a-mute-holds-whatever-the-name",
-        "S5.6",
-        &["role-not-checked"],
-        mute_holds,
-    ),
+    check("a-ban-of-an-address-spares-who-says-it", "S5.6", BAN, ban_of_address),
+    check("a-key-keeps-out-who-does-not-know-it", "S5.7", &["key-ignored"], key),
+    check("a-full-room-lets-nobody-in", "S5.7", &["role-not-checked"], limit),
+    check("a-muted-member-reaches-nobody", "S5.7", &["role-not-checked"], mute),
+    check("a-mute-holds-whatever-the-name", "S5.6", &["role-not-checked"], mute_holds),
     check(
         "who-is-refused-hears-nothing-and-stays-where-it-was",
         "S5.7",
@@ -63,10 +33,7 @@ fn kick(ctx: &mut Context) -> Outcome {
     let [mut alice, mut bob, mut carol] = ctx.gather(&den, ["alice", "bob", "carol"])?;
     let line = format!("/kick {} too loud", bob.name.to_ascii_uppercase());
     ctx.may(&mut alice, &line)?;
-    let notice = format!(
-        "[{den}] * {} was kicked by {}: too loud",
-        bob.name, alice.name
-    );
+    let notice = format!("[{den}] * {} was kicked by {}: too loud", bob.name, alice.name);
     ctx.hears_of(&mut alice, &mut carol)?
         .have(&notice)
         .because("the members must be told who was kicked, by whom and why")?;
@@ -76,25 +43,19 @@ fn kick(ctx: &mut Context) -> Outcome {
         line == notice || line.starts_with("* ")
     })?;
     heard
-        .lack_all("the room after the kick", |line| {
-            is_of(line, &den) && line != notice
-        })
+        .lack_all("the room after the kick", |line| is_of(line, &den) && line != notice)
         .means("kicked-still-hears", "who was kicked still hears the room")?;
     bob.line("not any more")?;
     ctx.hears_of(&mut bob, &mut carol)?
         .lack_all("the kicked one's words", |line| {
             is_of(line, &den) && line.contains("not any more")
         })
-        .means(
-            "kicked-still-hears",
-            "who was kicked may not speak in the room",
-        )?;
+        .means("kicked-still-hears", "who was kicked may not speak in the room")?;
     ctx.is_heard_in("#lobby", &mut bob, &mut carol)
         .because("who was kicked is in the room joined before")?;
     ctx.may_not(&mut alice, &format!("/kick {}", bob.name))
         .because("who is not there cannot be kicked")?;
-    ctx.may(&mut bob, &format!("/join {den}"))
-        .because("a kick is no ban")?;
+    ctx.may(&mut bob, &format!("/join {den}")).because("a kick is no ban")?;
     ctx.is_heard_in(&den, &mut bob, &mut alice)?;
     ctx.may(&mut alice, &format!("/kick {}", bob.name))?;
     let notice = format!("[{den}] * {} was kicked by {}", bob.name, alice.name);
@@ -110,9 +71,7 @@ fn racing_kick(ctx: &mut Context) -> Outcome {
     let flood =
         |who: &str| -> String { (0..RACING_LINES).map(|n| format!("{who} {n}\n")).collect() };
     for race in 0..RACES {
-        ctx.step(format!(
-            "race {race}: carol and bob talk while alice kicks bob"
-        ));
+        ctx.step(format!("race {race}: carol and bob talk while alice kicks bob"));
         let kick = format!("/kick {}\n", bob.name);
         carol.send_silently(flood("carol says").as_bytes())?;
         bob.send_silently(flood("bob says").as_bytes())?;
@@ -124,14 +83,10 @@ fn racing_kick(ctx: &mut Context) -> Outcome {
         ctx.catches_up(&mut alice)?; // the kick is obeyed
         ctx.catches_up(&mut bob)?
             .after(is_kick, |line| is_of(line, &den))
-            .means(
-                "kicked-still-hears",
-                "something of the room was delivered after the kick",
-            )?;
-        ctx.hears_of(&mut carol, &mut bob)?.lack_room(&den).means(
-            "kicked-still-hears",
-            "something of the room was delivered after the kick",
-        )?;
+            .means("kicked-still-hears", "something of the room was delivered after the kick")?;
+        ctx.hears_of(&mut carol, &mut bob)?
+            .lack_room(&den)
+            .means("kicked-still-hears", "something of the room was delivered after the kick")?;
         let said = format!("{name}: ");
         ctx.hears_of(&mut bob, &mut carol)?
             .after(is_kick, |line| is_of(line, &den) && line.contains(&said))
@@ -145,10 +100,7 @@ fn racing_kick(ctx: &mut Context) -> Outcome {
 fn ban(ctx: &mut Context) -> Outcome {
     let den = ctx.room("den");
     let [mut alice, mut bob, mut carol] = ctx.gather(&den, ["alice", "bob", "carol"])?;
-    ctx.may(
-        &mut alice,
-        &format!("/ban {}", bob.name.to_ascii_uppercase()),
-    )?;
+    ctx.may(&mut alice, &format!("/ban {}", bob.name.to_ascii_uppercase()))?;
     let name = bob.name.clone();
     let heard = ctx.hears_of(&mut alice, &mut carol)?;
     heard.have_one("a notice that bob is gone", |line| {
@@ -161,17 +113,9 @@ fn ban(ctx: &mut Context) -> Outcome {
     out(ctx, &mut bob, &den, "who is banned may not come back")?;
     bob.quits()?;
     let mut bob = ctx.joins("bob")?;
-    out(
-        ctx,
-        &mut bob,
-        &den,
-        "a ban of a name holds for a new connection",
-    )?;
+    out(ctx, &mut bob, &den, "a ban of a name holds for a new connection")?;
     let bans = ctx.may(&mut alice, "/bans")?;
-    let listed = bans
-        .lines
-        .iter()
-        .any(|line| line.to_ascii_lowercase().contains(&name));
+    let listed = bans.lines.iter().any(|line| line.to_ascii_lowercase().contains(&name));
     if !listed {
         return Err(
             fail("ban-evaded", "`/bans` must list who is banned").got(bans.lines.join("\n"))
@@ -183,8 +127,7 @@ fn ban(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, &format!("/unban {name}"))?;
     ctx.may_not(&mut alice, &format!("/unban {name}"))
         .because("nobody of that name is banned now")?;
-    ctx.may(&mut bob, &format!("/join {den}"))
-        .because("`/unban` ends the ban")?;
+    ctx.may(&mut bob, &format!("/join {den}")).because("`/unban` ends the ban")?;
     // Somebody who is not there can be banned as well.
     let dan = ctx.name("dan");
     ctx.may(&mut alice, &format!("/ban {dan}"))?;
@@ -193,9 +136,7 @@ fn ban(ctx: &mut Context) -> Outcome {
 }
 
 fn out(ctx: &mut Context, person: &mut Person, room: &str, why: &str) -> Outcome {
-    ctx.may_not(person, &format!("/join {room}"))
-        .means("ban-evaded", why)
-        .map(drop)
+    ctx.may_not(person, &format!("/join {room}")).means("ban-evaded", why).map(drop)
 }
 
 fn ban_of_address(ctx: &mut Context) -> Outcome {
@@ -207,25 +148,15 @@ fn ban_of_address(ctx: &mut Context) -> Outcome {
     for banned in [&mut bob, &mut carol] {
         ctx.hears_of(&mut alice, banned)?
             .never_say("who is left?")
-            .means(
-                "kicked-still-hears",
-                "a ban of an address removes the members from there",
-            )?;
+            .means("kicked-still-hears", "a ban of an address removes the members from there")?;
         out(ctx, banned, &den, "the address is banned")?;
-        ctx.may(banned, &format!("/join {attic}"))
-            .because("it is banned from one room alone")?;
+        ctx.may(banned, &format!("/join {attic}")).because("it is banned from one room alone")?;
     }
     ctx.renames(&mut bob, "bert")?;
-    out(
-        ctx,
-        &mut bob,
-        &den,
-        "a ban of an address holds whatever the name",
-    )?;
+    out(ctx, &mut bob, &den, "a ban of an address holds whatever the name")?;
     ctx.must_be_operator(&mut alice, "a ban never removes the one who says it")?;
     ctx.may(&mut alice, &format!("/unban {ip}"))?;
-    ctx.may(&mut bob, &format!("/join {den}"))
-        .because("`/unban` ends the ban")?;
+    ctx.may(&mut bob, &format!("/join {den}")).because("`/unban` ends the ban")?;
     ctx.is_heard_in(&den, &mut alice, &mut bob)
 }
 
@@ -235,34 +166,20 @@ fn key(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, "/key sesame")?;
     let mut bob = ctx.joins("bob")?;
     for line in ["", " wrong", " sesam", " sesame1"] {
-        ctx.may_not(&mut bob, &format!("/join {den}{line}")).means(
-            "key-ignored",
-            "a wrong or missing key must not open the room",
-        )?;
+        ctx.may_not(&mut bob, &format!("/join {den}{line}"))
+            .means("key-ignored", "a wrong or missing key must not open the room")?;
     }
     ctx.tries(&mut bob, &format!("/who {den}"))?
         .never_say(&alice.name)
-        .means(
-            "key-ignored",
-            "who is in a room with a key is not for others to know",
-        )?;
-    ctx.may(&mut bob, &format!("/join {den} sesame"))
-        .because("the right key opens the room")?;
+        .means("key-ignored", "who is in a room with a key is not for others to know")?;
+    ctx.may(&mut bob, &format!("/join {den} sesame")).because("the right key opens the room")?;
     ctx.is_heard_in(&den, &mut alice, &mut bob)?;
-    if !ctx
-        .may(&mut bob, &format!("/who {den}"))?
-        .answer(&alice.name)
-    {
-        return Err(crate::check::outcome::wrong(
-            "a member may ask who is in a room with a key",
-        ));
+    if !ctx.may(&mut bob, &format!("/who {den}"))?.answer(&alice.name) {
+        return Err(crate::check::outcome::wrong("a member may ask who is in a room with a key"));
     }
-    ctx.may(&mut bob, &format!("/join {den}"))
-        .because("returning needs no key")?;
+    ctx.may(&mut bob, &format!("/join {den}")).because("returning needs no key")?;
     ctx.may(&mut alice, "/key")?;
-    ctx.joins_room("carol", &den)
-        .because("`/key` alone removes the key")
-        .map(drop)
+    ctx.joins_room("carol", &den).because("`/key` alone removes the key").map(drop)
 }
 
 fn limit(ctx: &mut Context) -> Outcome {
@@ -271,19 +188,14 @@ fn limit(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, "/limit 2")?;
     let mut carol = ctx.joins("carol")?;
     let join = format!("/join {den}");
-    ctx.may_not(&mut carol, &join)
-        .means("role-not-checked", "a full room lets nobody in")?;
+    ctx.may_not(&mut carol, &join).means("role-not-checked", "a full room lets nobody in")?;
     bob.quits()?;
-    ctx.may(&mut carol, &join)
-        .because("there is room again when somebody has left")?;
+    ctx.may(&mut carol, &join).because("there is room again when somebody has left")?;
     let mut dan = ctx.joins("dan")?;
-    ctx.may_not(&mut dan, &join)
-        .means("role-not-checked", "a full room lets nobody in")?;
-    ctx.may_not(&mut alice, "/limit many")
-        .because("`many` is no number")?;
+    ctx.may_not(&mut dan, &join).means("role-not-checked", "a full room lets nobody in")?;
+    ctx.may_not(&mut alice, "/limit many").because("`many` is no number")?;
     ctx.may(&mut alice, "/limit")?;
-    ctx.may(&mut dan, &join)
-        .because("`/limit` alone removes the limit")?;
+    ctx.may(&mut dan, &join).because("`/limit` alone removes the limit")?;
     ctx.is_heard_in(&den, &mut alice, &mut dan)
 }
 
@@ -296,18 +208,14 @@ fn mute(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, &format!("/mute {}", bob.name))?;
     let kick = format!("/kick {} words", carol.name);
     for line in ["words", "//words", "/me words", "/topic words"] {
-        ctx.may_not(&mut bob, line)
-            .means("role-not-checked", QUIET)?;
+        ctx.may_not(&mut bob, line).means("role-not-checked", QUIET)?;
     }
     ctx.tries(&mut bob, &kick)?; // whether he may is not said; what he says is not heard
     hears_no_words(ctx, &mut bob, &mut carol)?;
     hears_no_words(ctx, &mut bob, &mut alice)?;
-    ctx.may(&mut alice, "/topic")?
-        .never_say("words")
-        .means("role-not-checked", QUIET)?;
+    ctx.may(&mut alice, "/topic")?.never_say("words").means("role-not-checked", QUIET)?;
     ctx.may(&mut bob, "/join #lobby")?;
-    ctx.is_heard_in("#lobby", &mut bob, &mut carol)
-        .because("a mute holds in one room")?;
+    ctx.is_heard_in("#lobby", &mut bob, &mut carol).because("a mute holds in one room")?;
     bob.line("/quit words")?;
     bob.hears_all_to_the_end()?;
     let left = format!("[{den}] * {} left", bob.name);
@@ -333,8 +241,7 @@ fn mute_holds(ctx: &mut Context) -> Outcome {
     ctx.may(&mut bob, &format!("/join {den}"))?;
     stays_muted(ctx, &mut bob, &mut alice, "leaving and coming back")?;
     ctx.may(&mut alice, &format!("/unmute {}", bob.name))?;
-    ctx.is_heard_in(&den, &mut bob, &mut alice)
-        .because("`/unmute` ends the mute")
+    ctx.is_heard_in(&den, &mut bob, &mut alice).because("`/unmute` ends the mute")
 }
 
 fn stays_muted(ctx: &mut Context, bob: &mut Person, alice: &mut Person, after: &str) -> Outcome {
@@ -350,18 +257,14 @@ fn refused(ctx: &mut Context) -> Outcome {
     let [mut alice] = ctx.gather(&den, ["alice"])?;
     ctx.may(&mut alice, "/key sesame")?;
     let [mut bob, mut carol] = ctx.gather(&attic, ["bob", "carol"])?;
-    ctx.may_not(&mut bob, &format!("/join {den}"))
-        .means("key-ignored", "the room has a key")?;
+    ctx.may_not(&mut bob, &format!("/join {den}")).means("key-ignored", "the room has a key")?;
     ctx.hears_of(&mut bob, &mut alice)?
-        .lack_all("somebody who was refused", |line| {
-            is_of(line, &den) && line.contains(&bob.name)
-        })
+        .lack_all("somebody who was refused", |line| is_of(line, &den) && line.contains(&bob.name))
         .because("who was refused has not joined")?;
     alice.line("words for members")?;
-    ctx.hears_of(&mut alice, &mut bob)?.lack_room(&den).means(
-        "leaks-across-rooms",
-        "nothing of a room reaches who was refused",
-    )?;
+    ctx.hears_of(&mut alice, &mut bob)?
+        .lack_room(&den)
+        .means("leaks-across-rooms", "nothing of a room reaches who was refused")?;
     ctx.is_heard_in(&attic, &mut bob, &mut carol)
         .because("who was refused stays in its current room")?;
     ctx.may_not(&mut bob, &format!("/leave {den}"))

@@ -19,36 +19,11 @@ const ROLE: &[&str] = &["role-not-checked"];
 
 pub static CHECKS: &[Check] = &[
     own_server("an-admin-is-an-operator-in-every-room", "S5.8", ROLE, admin),
-    own_server(
-        "a-wrong-password-gives-no-right",
-        "S5.8",
-        ROLE,
-        wrong_password,
-    ),
-    own_server(
-        "wrong-passwords-are-slowed-down-and-logged",
-        "S5.8",
-        &[],
-        slowed_down,
-    ),
-    own_server(
-        "no-password-is-logged-or-repeated",
-        "S5.8",
-        &[],
-        never_shown,
-    ),
-    check(
-        "without-a-password-file-there-is-no-admin",
-        "S5.8",
-        ROLE,
-        no_admin,
-    ),
-    own_server(
-        "who-may-not-enter-the-lobby-is-in-no-room",
-        "S5.1",
-        &["ban-evaded"],
-        kept_out,
-    ),
+    own_server("a-wrong-password-gives-no-right", "S5.8", ROLE, wrong_password),
+    own_server("wrong-passwords-are-slowed-down-and-logged", "S5.8", &[], slowed_down),
+    own_server("no-password-is-logged-or-repeated", "S5.8", &[], never_shown),
+    check("without-a-password-file-there-is-no-admin", "S5.8", ROLE, no_admin),
+    own_server("who-may-not-enter-the-lobby-is-in-no-room", "S5.1", &["ban-evaded"], kept_out),
 ];
 
 fn start(ctx: &mut Context) -> Outcome {
@@ -73,10 +48,9 @@ fn admin(ctx: &mut Context) -> Outcome {
     becomes_admin(ctx, &mut root)?;
     ctx.may(&mut root, "/topic the admin was here")?;
     ctx.may(&mut root, &format!("/kick {}", alice.name))?;
-    ctx.hears_of(&mut root, &mut bob)?
-        .have_one("that alice was kicked", |line| {
-            is_of(line, &den) && line.contains(&format!("* {} was kicked by", alice.name))
-        })?;
+    ctx.hears_of(&mut root, &mut bob)?.have_one("that alice was kicked", |line| {
+        is_of(line, &den) && line.contains(&format!("* {} was kicked by", alice.name))
+    })?;
     ctx.may(&mut root, "/join #lobby")?;
     ctx.may(&mut root, "/topic welcome")
         .because("an admin may do in the lobby what operators may elsewhere")?;
@@ -96,10 +70,7 @@ fn wrong_password(ctx: &mut Context) -> Outcome {
         ctx.must_not_be_operator(&mut mallory, "a wrong password gives no right")?;
     }
     becomes_admin(ctx, &mut mallory)?;
-    ctx.must_be_operator(
-        &mut mallory,
-        "after wrong passwords the right one is still right",
-    )
+    ctx.must_be_operator(&mut mallory, "after wrong passwords the right one is still right")
 }
 
 fn slowed_down(ctx: &mut Context) -> Outcome {
@@ -112,10 +83,8 @@ fn slowed_down(ctx: &mut Context) -> Outcome {
     }
     let took = started.elapsed();
     if took < SLOW {
-        return Err(wrong(format!(
-            "{GUESSES} wrong passwords were answered within {took:?}"
-        ))
-        .expected("each wrong password is slowed down"));
+        return Err(wrong(format!("{GUESSES} wrong passwords were answered within {took:?}"))
+            .expected("each wrong password is slowed down"));
     }
     let deadline = Instant::now() + ctx.patience;
     while printed(ctx)?.len() == before {
@@ -165,17 +134,12 @@ fn no_admin(ctx: &mut Context) -> Outcome {
     let mut mallory = ctx.joins("mallory")?;
     let error = ctx
         .may_not(&mut mallory, &format!("/admin {GUESS}"))
-        .means(
-            "role-not-checked",
-            "nobody can be an admin without a password",
-        )?;
+        .means("role-not-checked", "nobody can be an admin without a password")?;
     if error.contains(GUESS) {
         return Err(wrong("the answer repeats the password").got(error));
     }
-    ctx.may_not(&mut mallory, "/admin").means(
-        "role-not-checked",
-        "nobody can be an admin without a password",
-    )?;
+    ctx.may_not(&mut mallory, "/admin")
+        .means("role-not-checked", "nobody can be an admin without a password")?;
     ctx.must_not_be_operator(&mut mallory, "a guess gives no right")
 }
 
@@ -191,19 +155,14 @@ fn kept_out(ctx: &mut Context) -> Outcome {
         .have_start("* welcome bob: you are in no room")
         .means("ban-evaded", "bob is banned from the lobby")?;
     if heard.error().is_none() {
-        return Err(
-            fail("ban-evaded", "a line must say why bob may not enter #lobby")
-                .expected("! ...")
-                .got(heard.lines.join("\n")),
-        );
+        return Err(fail("ban-evaded", "a line must say why bob may not enter #lobby")
+            .expected("! ...")
+            .got(heard.lines.join("\n")));
     }
-    ctx.may_not(&mut bob, "is anybody here?")
-        .because("who is in no room cannot speak")?;
+    ctx.may_not(&mut bob, "is anybody here?").because("who is in no room cannot speak")?;
     let heard = ctx.hears_of(&mut bob, &mut root)?;
     heard
         .lack_room("#lobby")
         .means("ban-evaded", "the lobby heard of somebody who was kept out")?;
-    ctx.may(&mut bob, "/join #den")
-        .because("other rooms are open to bob")
-        .map(drop)
+    ctx.may(&mut bob, "/join #den").because("other rooms are open to bob").map(drop)
 }

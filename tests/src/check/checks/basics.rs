@@ -48,12 +48,8 @@ fn one_line(ctx: &mut Context) -> Outcome {
     match bob.next() {
         Heard::Line(line) if line == ctx.protocol.heard(&alice.name, "hello") => Ok(()),
         Heard::Line(line) if line.contains("hello") && !line.contains(&alice.name) => {
-            Err(
-                fail("anonymous-delivery", "the receiver cannot tell who wrote").differs(
-                    ctx.protocol.heard(&alice.name, "hello").as_bytes(),
-                    line.as_bytes(),
-                ),
-            )
+            Err(fail("anonymous-delivery", "the receiver cannot tell who wrote")
+                .differs(ctx.protocol.heard(&alice.name, "hello").as_bytes(), line.as_bytes()))
         }
         heard => bob
             .judges(heard, &ctx.protocol.heard(&alice.name, "hello"))

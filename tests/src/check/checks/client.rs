@@ -75,13 +75,7 @@ pub static CHECKS: &[Check] = &[
         &[SHOWS],
         half_a_line,
     ),
-    check(
-        "terminal-controls-are-not-shown",
-        "L5",
-        &["relays-terminal-escapes"],
-        &[SHOWS],
-        escapes,
-    ),
+    check("terminal-controls-are-not-shown", "L5", &["relays-terminal-escapes"], &[SHOWS], escapes),
     check(
         "at-the-end-of-its-input-it-goes-on-listening",
         "L10",
@@ -110,13 +104,7 @@ pub static CHECKS: &[Check] = &[
         &[],
         refused,
     ),
-    check(
-        "an-idle-client-uses-no-processor-time",
-        "L16",
-        &["busy-poll"],
-        &[],
-        idle,
-    ),
+    check("an-idle-client-uses-no-processor-time", "L16", &["busy-poll"], &[], idle),
 ];
 
 impl Context<'_> {
@@ -134,10 +122,7 @@ impl Context<'_> {
 
     /// Some line that the client prints must contain `text`.
     fn shows(&mut self, text: &str) -> Outcome {
-        self.step(format!(
-            "the client must show `{}`",
-            visible(text.as_bytes())
-        ));
+        self.step(format!("the client must show `{}`", visible(text.as_bytes())));
         let patience = self.patience;
         let stdout = Arc::clone(&self.process()?.stdout);
         let seen = stdout.wait(patience, |screen| shown(screen, text).then_some(()));
@@ -156,28 +141,13 @@ impl Context<'_> {
         if let Some(status) = process.wait(patience) {
             return Ok(status.code());
         }
-        let blank = process
-            .stdout
-            .lock()
-            .lines
-            .iter()
-            .filter(|line| line.len() < 8)
-            .count();
+        let blank = process.stdout.lock().lines.iter().filter(|line| line.len() < 8).count();
         let trouble = if blank > SPINNING_BYTES {
-            fail(
-                "spins-on-server-eof",
-                "the client prints for ever after the server's end",
-            )
+            fail("spins-on-server-eof", "the client prints for ever after the server's end")
         } else {
-            fail(
-                "ignores-eof",
-                "the client does not notice that the server has ended",
-            )
+            fail("ignores-eof", "the client does not notice that the server has ended")
         };
-        Err(trouble
-            .expected("the client exits")
-            .got("it still runs")
-            .late())
+        Err(trouble.expected("the client exits").got("it still runs").late())
     }
 }
 
@@ -189,9 +159,7 @@ fn shown(screen: &ScreenState, text: &str) -> bool {
 fn sends(ctx: &mut Context) -> Outcome {
     let mut server = ctx.welcomes_the_client()?;
     ctx.user_types("hello")?;
-    server
-        .hears_line("hello")
-        .because("what the user typed did not arrive")
+    server.hears_line("hello").because("what the user typed did not arrive")
 }
 
 fn shows(ctx: &mut Context) -> Outcome {
@@ -200,10 +168,8 @@ fn shows(ctx: &mut Context) -> Outcome {
         ctx.step("nobody types for a while");
         thread::sleep(TURNED_AWAY);
         server.line(text)?;
-        ctx.shows(text).means(
-            "lockstep-client",
-            "what the server says is not shown while nobody types",
-        )?;
+        ctx.shows(text)
+            .means("lockstep-client", "what the server says is not shown while nobody types")?;
     }
     Ok(())
 }
@@ -240,10 +206,7 @@ fn cut_everywhere(ctx: &mut Context) -> Outcome {
     let mut server = ctx.welcomes_the_client()?;
     for cut in 1..line.len() {
         let (first, second) = line.as_bytes().split_at(cut);
-        let (before, after) = (
-            format!("ben: before cut {cut},"),
-            format!("ben: after cut {cut},"),
-        );
+        let (before, after) = (format!("ben: before cut {cut},"), format!("ben: after cut {cut},"));
         server.send(&[before.as_bytes(), b"\n", first].concat())?;
         ctx.shows(&before)?;
         server.send(&[second, after.as_bytes(), b"\n"].concat())?;
@@ -270,12 +233,9 @@ fn half_a_line(ctx: &mut Context) -> Outcome {
     stdout.wait(ctx.patience, |screen| screen.ended.then_some(()));
     match shown(&stdout.lock(), "half a li") {
         false => Ok(()),
-        true => Err(fail(
-            "half-message-delivered",
-            "a line whose LF never came was shown",
-        )
-        .expected("nothing of `ben: half a li`")
-        .got("it was shown")),
+        true => Err(fail("half-message-delivered", "a line whose LF never came was shown")
+            .expected("nothing of `ben: half a li`")
+            .got("it was shown")),
     }
 }
 
@@ -286,11 +246,7 @@ fn escapes(ctx: &mut Context) -> Outcome {
     let stdout = Arc::clone(&ctx.process()?.stdout);
     let harmful = ['\x1b', '\u{7}', '\u{202e}', '\u{9b}'];
     let state = stdout.lock();
-    match state
-        .lines
-        .iter()
-        .find(|line| line.contains("ben: a") && line.contains(harmful))
-    {
+    match state.lines.iter().find(|line| line.contains("ben: a") && line.contains(harmful)) {
         None => Ok(()),
         Some(line) => Err(fail(
             "relays-terminal-escapes",
@@ -321,28 +277,22 @@ fn end_of_input(ctx: &mut Context) -> Outcome {
         None if server.peer.received.len() >= before + SPINNING_BYTES => {
             let message = "at the end of its input the client sends for ever";
             let got = visible(&server.peer.received[before..before + 40]);
-            return Err(fail("spins-on-stdin-eof", message)
-                .expected("a half-close")
-                .got(got));
+            return Err(fail("spins-on-stdin-eof", message).expected("a half-close").got(got));
         }
         None if !quiet(ctx)? => {
             let message = "at the end of its input the client is busy for ever";
             return Err(fail("spins-on-stdin-eof", message).expected("a half-close"));
         }
         None => {
-            return Err(
-                fail("ignores-eof", "the end of input does not reach the server")
-                    .expected("a half-close")
-                    .got("nothing")
-                    .late(),
-            );
+            return Err(fail("ignores-eof", "the end of input does not reach the server")
+                .expected("a half-close")
+                .got("nothing")
+                .late());
         }
     }
     server.line("ben: not so fast")?;
-    ctx.shows("ben: not so fast").means(
-        "ignores-eof",
-        "after the end of its input the client shows nothing any more",
-    )?;
+    ctx.shows("ben: not so fast")
+        .means("ignores-eof", "after the end of its input the client shows nothing any more")?;
     server.leaves();
     exit_status(ctx, 0)
 }
@@ -372,17 +322,13 @@ fn exit_status(ctx: &mut Context, expected: i32) -> Outcome {
         Some(status) if status == expected => Ok(()),
         status => Err(wrong("the client exits with the wrong status")
             .expected(format!("exit status {expected}"))
-            .got(status.map_or("a signal".to_string(), |status| {
-                format!("exit status {status}")
-            }))),
+            .got(status.map_or("a signal".to_string(), |status| format!("exit status {status}")))),
     }
 }
 
 fn refused(ctx: &mut Context) -> Outcome {
     let port = free_port()?; // closed again: nobody listens there
-    ctx.step(format!(
-        "the client is started for port {port}, where nobody listens"
-    ));
+    ctx.step(format!("the client is started for port {port}, where nobody listens"));
     let mut process = Process::start("client", ctx.target.client_command(port)?)?;
     let status = process.wait(ctx.patience);
     let words = process.last_words(20);
@@ -391,9 +337,7 @@ fn refused(ctx: &mut Context) -> Outcome {
     };
     if has_traceback(&words) {
         let message = "a refused connection shows a stack trace";
-        return Err(fail("traceback-to-the-user", message)
-            .expected("one line")
-            .got(words));
+        return Err(fail("traceback-to-the-user", message).expected("one line").got(words));
     }
     match status.code() {
         Some(1) => Ok(()),
@@ -410,25 +354,16 @@ fn no_traceback(ctx: &mut Context) -> Outcome {
     let words = stderr.tail(20).join("\n");
     match has_traceback(&words) {
         false => Ok(()),
-        true => Err(fail(
-            "traceback-to-the-user",
-            "the end of the server shows a stack trace",
-        )
-        .expected("one line that says what happened")
-        .got(words)),
+        true => Err(fail("traceback-to-the-user", "the end of the server shows a stack trace")
+            .expected("one line that says what happened")
+            .got(words)),
     }
 }
 
 fn has_traceback(words: &str) -> bool {
-    [
-        "Traceback (most",
-        "panicked at",
-        "Exception in thread",
-        "\tat java.",
-        "    at ",
-    ]
-    .iter()
-    .any(|sign| words.contains(sign))
+    ["Traceback (most", "panicked at", "Exception in thread", "\tat java.", "    at "]
+        .iter()
+        .any(|sign| words.contains(sign))
 }
 
 fn idle(ctx: &mut Context) -> Outcome {
@@ -436,11 +371,9 @@ fn idle(ctx: &mut Context) -> Outcome {
     ctx.shows("ann")?;
     match quiet(ctx)? {
         true => Ok(()),
-        false => Err(
-            fail("busy-poll", "the client is busy while nothing happens")
-                .expected("no processor time")
-                .got(format!("more than {} % of a core", BUSY_MAX * 100.0)),
-        ),
+        false => Err(fail("busy-poll", "the client is busy while nothing happens")
+            .expected("no processor time")
+            .got(format!("more than {} % of a core", BUSY_MAX * 100.0))),
     }
 }
 

@@ -8,19 +8,9 @@ const LEAKS: &[&str] = &["leaks-across-rooms"];
 const SILENT: &[&str] = &["silent-error"];
 
 pub static CHECKS: &[Check] = &[
-    check(
-        "joining-and-returning-make-a-room-the-current-one",
-        "S5.5",
-        LEAKS,
-        current,
-    ),
+    check("joining-and-returning-make-a-room-the-current-one", "S5.5", LEAKS, current),
     check("one-can-be-in-several-rooms", "S5.5", LEAKS, several),
-    check(
-        "who-loses-its-room-is-in-the-one-joined-last",
-        "S5.5",
-        LEAKS,
-        next_current,
-    ),
+    check("who-loses-its-room-is-in-the-one-joined-last", "S5.5", LEAKS, next_current),
     check("rooms-and-members-are-listed", "S5.5", &[], lists),
     check(
         "a-new-name-holds-at-once-and-frees-the-old",
@@ -36,19 +26,9 @@ pub static CHECKS: &[Check] = &[
     ),
     check("me-tells-what-one-does", "S5.5", LEAKS, me),
     check("help-lists-the-commands", "S5.5", SILENT, help),
-    check(
-        "who-quits-is-gone-and-says-why",
-        "S5.5",
-        &["ignores-eof", "leave-not-announced"],
-        quit,
-    ),
+    check("who-quits-is-gone-and-says-why", "S5.5", &["ignores-eof", "leave-not-announced"], quit),
     check("commands-are-known-in-any-case", "S5.5", &[], any_case),
-    check(
-        "an-unknown-command-is-answered-with-the-nearest",
-        "S5.5",
-        SILENT,
-        unknown,
-    ),
+    check("an-unknown-command-is-answered-with-the-nearest", "S5.5", SILENT, unknown),
 ];
 
 fn current(ctx: &mut Context) -> Outcome {
@@ -57,18 +37,13 @@ fn current(ctx: &mut Context) -> Outcome {
     ctx.may(&mut bob, &format!("/join {attic}"))?;
     let mut alice = ctx.joins_room("alice", &den)?;
     let wrong_room = "what is said goes to the room that was entered last, or returned to";
-    ctx.is_heard_in(&den, &mut alice, &mut bob)
-        .because(wrong_room)?;
+    ctx.is_heard_in(&den, &mut alice, &mut bob).because(wrong_room)?;
     ctx.may(&mut alice, &format!("/join {attic}"))?;
-    ctx.is_heard_in(&attic, &mut alice, &mut bob)
-        .because(wrong_room)?;
-    ctx.may(&mut alice, &format!("/join {den}"))
-        .because("one may return to a room")?;
-    ctx.is_heard_in(&den, &mut alice, &mut bob)
-        .because(wrong_room)?;
+    ctx.is_heard_in(&attic, &mut alice, &mut bob).because(wrong_room)?;
+    ctx.may(&mut alice, &format!("/join {den}")).because("one may return to a room")?;
+    ctx.is_heard_in(&den, &mut alice, &mut bob).because(wrong_room)?;
     ctx.may(&mut alice, "/join #lobby")?;
-    ctx.is_heard_in("#lobby", &mut alice, &mut bob)
-        .because(wrong_room)
+    ctx.is_heard_in("#lobby", &mut alice, &mut bob).because(wrong_room)
 }
 
 fn several(ctx: &mut Context) -> Outcome {
@@ -102,12 +77,10 @@ fn next_current(ctx: &mut Context) -> Outcome {
     ctx.is_heard_in(hall, &mut alice, &mut bob)
         .because("leaving another room does not change the current one")?;
     ctx.may(&mut alice, "/leave")?;
-    ctx.is_heard_in("#lobby", &mut alice, &mut bob)
-        .because(why)?;
+    ctx.is_heard_in("#lobby", &mut alice, &mut bob).because(why)?;
     ctx.may(&mut alice, "/leave")?;
     for line in ["is anybody here?", "/me looks for a room"] {
-        ctx.may_not(&mut alice, line)
-            .means("silent-error", "who is in no room cannot speak")?;
+        ctx.may_not(&mut alice, line).means("silent-error", "who is in no room cannot speak")?;
     }
     ctx.hears_of(&mut alice, &mut bob)?
         .never_say("is anybody here?")
@@ -134,19 +107,13 @@ fn lists(ctx: &mut Context) -> Outcome {
     for (line, present, absent) in [
         ("/who".to_string(), &own[..], &carol.name),
         (format!("/who {den}"), &own[..], &carol.name),
-        (
-            format!("/who {attic}"),
-            &[carol.name.clone()][..],
-            &bob.name,
-        ),
+        (format!("/who {attic}"), &[carol.name.clone()][..], &bob.name),
     ] {
         let answer = ctx.may(&mut alice, &line)?;
         if !present.iter().all(|name| answer.answer(name)) || answer.answer(absent) {
-            return Err(
-                wrong(format!("`{line}` must list the members in `* ` lines"))
-                    .expected(present.join(", "))
-                    .got(answer.lines.join("\n")),
-            );
+            return Err(wrong(format!("`{line}` must list the members in `* ` lines"))
+                .expected(present.join(", "))
+                .got(answer.lines.join("\n")));
         }
     }
     Ok(())
@@ -158,16 +125,12 @@ fn nick(ctx: &mut Context) -> Outcome {
     own.have_one("that it is renamed", |line| line.contains("* "))?;
     let notice = format!("[#lobby] * {old} is now {}", bob.name);
     ctx.hears_of(&mut bob, &mut alice)?.have(&notice)?;
-    ctx.is_heard_in("#lobby", &mut bob, &mut alice)
-        .because("the new name holds at once")?;
+    ctx.is_heard_in("#lobby", &mut bob, &mut alice).because("the new name holds at once")?;
     ctx.may_not(&mut alice, &format!("/msg {old} hello"))
         .means("old-name-still-routes", "nobody has the old name now")?;
     alice.line(&format!("/msg {} hello", bob.name))?;
     bob.hears_line(&format!("[private] {}: hello", alice.name))?;
-    drop(
-        ctx.joins("bob")
-            .means("ghost-user", "the old name is free at once")?,
-    );
+    drop(ctx.joins("bob").means("ghost-user", "the old name is free at once")?);
     ctx.renames(&mut bob, "BERT")?;
     ctx.is_heard_in("#lobby", &mut bob, &mut alice)
         .means("name-taken-over", "the case of one's own name may change")
@@ -202,15 +165,11 @@ fn me(ctx: &mut Context) -> Outcome {
     ctx.hears_of(&mut alice, &mut bob)?.have(&expected)?;
     ctx.hears_of(&mut alice, &mut carol)?
         .never_say("window")
-        .means(
-            "leaks-across-rooms",
-            "somebody who is not in the room heard it",
-        )
+        .means("leaks-across-rooms", "somebody who is not in the room heard it")
 }
 
-const COMMANDS: &[&str] = &[
-    "/join", "/leave", "/rooms", "/who", "/nick", "/msg", "/me", "/topic", "/help", "/quit",
-];
+const COMMANDS: &[&str] =
+    &["/join", "/leave", "/rooms", "/who", "/nick", "/msg", "/me", "/topic", "/help", "/quit"];
 
 fn help(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.joins("alice")?;
@@ -243,10 +202,7 @@ fn quit(ctx: &mut Context) -> Outcome {
         for room in ["#lobby", &den] {
             let expected = format!("[{room}] * {name} left{reason}");
             bob.hears_notice(&format!("`{expected}`"), |line| line == expected)
-                .means(
-                    "leave-not-announced",
-                    "each room must be told who left, and why",
-                )?;
+                .means("leave-not-announced", "each room must be told who left, and why")?;
         }
     }
     Ok(())
@@ -282,9 +238,7 @@ fn unknown(ctx: &mut Context) -> Outcome {
             return Err(wrong(
                 "the answer names the nearest command, and repeats only the first word",
             )
-            .expected(format!(
-                "! unknown command {typed}; did you mean /{nearest}?"
-            ))
+            .expected(format!("! unknown command {typed}; did you mean /{nearest}?"))
             .got(error));
         }
         ctx.hears_of(&mut alice, &mut bob)?

@@ -29,12 +29,7 @@ const fn check(
 pub static CHECKS: &[Check] = &[
     Check {
         after: &[PRINTS],
-        ..check(
-            SENDS,
-            "S2.1",
-            &["lockstep-client", "sends-without-boundaries"],
-            sends,
-        )
+        ..check(SENDS, "S2.1", &["lockstep-client", "sends-without-boundaries"], sends)
     },
     check(
         "lines-are-sent-while-the-other-side-is-silent",
@@ -60,12 +55,7 @@ pub static CHECKS: &[Check] = &[
         &["ignores-eof"],
         half_closed_client,
     ),
-    check(
-        "the-next-client-can-be-spoken-to",
-        "S2.3",
-        &["ignores-eof"],
-        next_client,
-    ),
+    check("the-next-client-can-be-spoken-to", "S2.3", &["ignores-eof"], next_client),
 ];
 
 impl Context<'_> {
@@ -94,11 +84,7 @@ fn silent_client(ctx: &mut Context) -> Outcome {
         ctx.user_types(text)?;
         for line in text.lines() {
             alice.hears_line(line).means(
-                if text.contains('\n') {
-                    "stdin-buffer-under-select"
-                } else {
-                    "lockstep-client"
-                },
+                if text.contains('\n') { "stdin-buffer-under-select" } else { "lockstep-client" },
                 "what the server's user types waits for something else",
             )?;
         }
@@ -152,10 +138,9 @@ fn half_closed_client(ctx: &mut Context) -> Outcome {
     alice.half_close();
     ctx.prints(&alice, "I only listen now")?;
     ctx.user_types("listen, then")?;
-    alice.hears_line("listen, then").means(
-        "ignores-eof",
-        "who has ended one half of the connection receives nothing any more",
-    )
+    alice
+        .hears_line("listen, then")
+        .means("ignores-eof", "who has ended one half of the connection receives nothing any more")
 }
 
 fn next_client(ctx: &mut Context) -> Outcome {
@@ -165,11 +150,8 @@ fn next_client(ctx: &mut Context) -> Outcome {
     alice.leaves();
     let mut bob = ctx.dials("bob")?;
     bob.line("my turn")?;
-    ctx.prints(&bob, "my turn").means(
-        "ignores-eof",
-        "when a client has ended, the next one is not served",
-    )?;
+    ctx.prints(&bob, "my turn")
+        .means("ignores-eof", "when a client has ended, the next one is not served")?;
     ctx.user_types("hello, bob")?;
-    bob.hears_line("hello, bob")
-        .because("the next client is not spoken to")
+    bob.hears_line("hello, bob").because("the next client is not spoken to")
 }

@@ -45,25 +45,10 @@ pub static CHECKS: &[Check] = &[
         &["ignores-eof"],
         half_close,
     ),
-    check(
-        "what-waits-is-sent-before-the-end",
-        "L10",
-        &["ignores-eof"],
-        owed_before_the_end,
-    ),
+    check("what-waits-is-sent-before-the-end", "L10", &["ignores-eof"], owed_before_the_end),
     check("the-end-is-no-reset", "L10", &[], the_end_is_no_reset),
-    check(
-        "exit-ends-the-connection-and-what-follows-is-ignored",
-        "L11",
-        &[],
-        exit_ends,
-    ),
-    check(
-        "twenty-users-may-be-there-at-once",
-        "L13",
-        &["backlog-is-a-user-limit"],
-        twenty_users,
-    ),
+    check("exit-ends-the-connection-and-what-follows-is-ignored", "L11", &[], exit_ends),
+    check("twenty-users-may-be-there-at-once", "L13", &["backlog-is-a-user-limit"], twenty_users),
     check(
         "a-silent-newcomer-keeps-nobody-out",
         "L13",
@@ -88,18 +73,8 @@ pub static CHECKS: &[Check] = &[
         &["wrong-client-evicted", "rude-client-kills-server"],
         message_to_the_dead,
     ),
-    check(
-        "an-http-request-is-only-a-bad-line",
-        "L13",
-        &["rude-client-kills-server"],
-        http_request,
-    ),
-    check(
-        "more-connections-than-select-can-watch",
-        "L13",
-        &["select-1024"],
-        beyond_select,
-    ),
+    check("an-http-request-is-only-a-bad-line", "L13", &["rude-client-kills-server"], http_request),
+    check("more-connections-than-select-can-watch", "L13", &["select-1024"], beyond_select),
 ];
 
 /// A bad line, which is answered with an error.
@@ -126,22 +101,14 @@ fn half_close(ctx: &mut Context) -> Outcome {
     let welcome = ctx.protocol.welcome(&alice.name);
     alice
         .hears_notice(&format!("`{welcome}`"), |line| line.starts_with(&welcome))
-        .means(
-            "ignores-eof",
-            "what was asked before the half-close must be answered",
-        )?;
-    alice.hears_error().means(
-        "ignores-eof",
-        "what was asked before the half-close must be answered",
-    )?;
-    witness.hears(&alice.name, "last words").means(
-        "ignores-eof",
-        "complete lines before the half-close must be obeyed",
-    )?;
-    alice.hears_end().means(
-        "ignores-eof",
-        "after the last answer the server must close as well",
-    )
+        .means("ignores-eof", "what was asked before the half-close must be answered")?;
+    alice
+        .hears_error()
+        .means("ignores-eof", "what was asked before the half-close must be answered")?;
+    witness
+        .hears(&alice.name, "last words")
+        .means("ignores-eof", "complete lines before the half-close must be obeyed")?;
+    alice.hears_end().means("ignores-eof", "after the last answer the server must close as well")
 }
 
 fn owed_before_the_end(ctx: &mut Context) -> Outcome {
@@ -150,9 +117,7 @@ fn owed_before_the_end(ctx: &mut Context) -> Outcome {
     ctx.registers(&mut alice)?;
     let mut bob = ctx.joins("bob")?;
     let mut carol = ctx.joins("carol")?;
-    ctx.step(format!(
-        "bob says {OWED_LINES} long lines; alice does not read"
-    ));
+    ctx.step(format!("bob says {OWED_LINES} long lines; alice does not read"));
     let text = |number: usize| format!("{number:03} {}", "z".repeat(1000));
     for number in 0..OWED_LINES {
         let line = format!("{}\n", ctx.protocol.saying(&alice.name, &text(number)));
@@ -176,18 +141,13 @@ fn owed_before_the_end(ctx: &mut Context) -> Outcome {
     }
     match alice.peer.end {
         Some(End::Closed) if next == OWED_LINES => Ok(()),
-        None => Err(fail(
-            "ignores-eof",
-            "the server does not close after a half-close",
-        )
-        .expected(format!("{OWED_LINES} lines, and the end"))
-        .got(format!("{next} lines"))
-        .late()),
-        Some(end) => Err(
-            fail("ignores-eof", "what was owed was lost at the half-close")
-                .expected(format!("{OWED_LINES} lines, and an orderly end"))
-                .got(format!("{next} lines, then: {end:?}")),
-        ),
+        None => Err(fail("ignores-eof", "the server does not close after a half-close")
+            .expected(format!("{OWED_LINES} lines, and the end"))
+            .got(format!("{next} lines"))
+            .late()),
+        Some(end) => Err(fail("ignores-eof", "what was owed was lost at the half-close")
+            .expected(format!("{OWED_LINES} lines, and an orderly end"))
+            .got(format!("{next} lines, then: {end:?}"))),
     }
 }
 
@@ -207,12 +167,8 @@ fn the_end_is_no_reset(ctx: &mut Context) -> Outcome {
     if let Err(error) = sent {
         ctx.step(format!("while sending: {error:#}"));
     }
-    alice
-        .hears_error()
-        .because("what is on its way must not be destroyed by a reset")?;
-    alice
-        .hears_end()
-        .because("the connection must end in order, whatever was not read yet")
+    alice.hears_error().because("what is on its way must not be destroyed by a reset")?;
+    alice.hears_end().because("the connection must end in order, whatever was not read yet")
 }
 
 fn exit_ends(ctx: &mut Context) -> Outcome {
@@ -225,18 +181,17 @@ fn exit_ends(ctx: &mut Context) -> Outcome {
     alice.send(lines.as_bytes())?;
     bob.hears(&name, "before")?;
     alice.hears_end().because("`exit` ends the connection")?;
-    ctx.nothing_before_a_marker(&mut carol, &mut bob)
-        .because("lines after `exit` are ignored")
+    ctx.nothing_before_a_marker(&mut carol, &mut bob).because("lines after `exit` are ignored")
 }
 
 fn twenty_users(ctx: &mut Context) -> Outcome {
     let mut people = Vec::new();
     for number in 0..USERS {
         let joined = ctx.joins(&format!("user{number}"));
-        people.push(joined.means(
-            "backlog-is-a-user-limit",
-            format!("user {} was not let in", number + 1),
-        )?);
+        people.push(
+            joined
+                .means("backlog-is-a-user-limit", format!("user {} was not let in", number + 1))?,
+        );
     }
     let (first, rest) = people.split_at_mut(1);
     let last = &mut rest[USERS - 2];
@@ -267,46 +222,34 @@ fn unfinished_line(ctx: &mut Context) -> Outcome {
     let what = "one who does not finish a line stops others";
     let mut carol = ctx.joins("carol").means("handshake-blocks-accept", what)?;
     carol.says(&bob.name, "hello")?;
-    bob.hears(&carol.name, "hello")
-        .means("handshake-blocks-accept", what)
+    bob.hears(&carol.name, "hello").means("handshake-blocks-accept", what)
 }
 
 fn rude_visitors(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
-    ctx.step(format!(
-        "{RUDE_VISITORS} visitors connect and reset, before or after a few bytes"
-    ));
+    ctx.step(format!("{RUDE_VISITORS} visitors connect and reset, before or after a few bytes"));
     for number in 0..RUDE_VISITORS {
         let visitor = ctx.quietly(|ctx| ctx.dials("rude"));
-        let mut visitor = visitor.means(
-            "rude-client-kills-server",
-            "after visitors who reset, nobody can connect",
-        )?;
+        let mut visitor = visitor
+            .means("rude-client-kills-server", "after visitors who reset, nobody can connect")?;
         match number % 3 {
             0 => {}
             1 => drop(visitor.peer.send(b"x")),
             _ => drop(
-                visitor
-                    .peer
-                    .send(format!("{}\n", ctx.protocol.registration("rude")).as_bytes()),
+                visitor.peer.send(format!("{}\n", ctx.protocol.registration("rude")).as_bytes()),
             ),
         }
         visitor.peer.reset();
     }
     alice.says(&bob.name, "still here?")?;
-    bob.hears(&alice.name, "still here?").means(
-        "rude-client-kills-server",
-        "visitors who reset must harm nobody",
-    )?;
-    let mut carol = ctx.joins("carol").means(
-        "rude-client-kills-server",
-        "after visitors who reset, nobody gets in",
-    )?;
+    bob.hears(&alice.name, "still here?")
+        .means("rude-client-kills-server", "visitors who reset must harm nobody")?;
+    let mut carol = ctx
+        .joins("carol")
+        .means("rude-client-kills-server", "after visitors who reset, nobody gets in")?;
     carol.says(&bob.name, "and I")?;
-    bob.hears(&carol.name, "and I").means(
-        "rude-client-kills-server",
-        "visitors who reset must harm nobody",
-    )
+    bob.hears(&carol.name, "and I")
+        .means("rude-client-kills-server", "visitors who reset must harm nobody")
 }
 
 fn message_to_the_dead(ctx: &mut Context) -> Outcome {
@@ -330,16 +273,13 @@ fn message_to_the_dead(ctx: &mut Context) -> Outcome {
         alice.says(&name, "are you there?")?;
         alice.says(&bob.name, &format!("after the reset {round}"))?;
         if ctx.protocol != Protocol::Select {
-            bob.hears(&alice.name, "are you there?").means(
-                "wrong-client-evicted",
-                "one who is gone must cost others nothing",
-            )?;
+            bob.hears(&alice.name, "are you there?")
+                .means("wrong-client-evicted", "one who is gone must cost others nothing")?;
         }
-        bob.hears(&alice.name, &format!("after the reset {round}"))
-            .means(
-                "wrong-client-evicted",
-                "who writes to one who is gone must not suffer for it",
-            )?;
+        bob.hears(&alice.name, &format!("after the reset {round}")).means(
+            "wrong-client-evicted",
+            "who writes to one who is gone must not suffer for it",
+        )?;
         bob.says(&alice.name, "I heard you")?;
         loop {
             match alice.next() {
@@ -365,17 +305,14 @@ fn http_request(ctx: &mut Context) -> Outcome {
     let mut browser = ctx.connects("browser")?;
     browser.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n")?;
     browser.hears_error().because("a request is no name")?;
-    ctx.nothing_before_a_marker(&mut alice, &mut bob)
-        .because("a request must reach nobody")?;
+    ctx.nothing_before_a_marker(&mut alice, &mut bob).because("a request must reach nobody")?;
     if let Some(welcome) = String::from_utf8_lossy(&browser.peer.received)
         .lines()
         .find(|line| line.starts_with("* welcome") || line.starts_with("Your user detail"))
     {
-        return Err(fail(
-            "unaddressable-name",
-            "an HTTP request has registered a user",
-        )
-        .got(welcome));
+        return Err(
+            fail("unaddressable-name", "an HTTP request has registered a user").got(welcome)
+        );
     }
     Ok(())
 }
@@ -383,31 +320,23 @@ fn http_request(ctx: &mut Context) -> Outcome {
 fn beyond_select(ctx: &mut Context) -> Outcome {
     let allowed = crate::resources::allow_many_descriptors();
     if allowed < BEYOND_SELECT + 100 {
-        return Err(inconclusive(format!(
-            "the lab itself may open only {allowed} descriptors"
-        )));
+        return Err(inconclusive(format!("the lab itself may open only {allowed} descriptors")));
     }
     ctx.step(format!("{BEYOND_SELECT} clients connect and stay silent"));
     let mut crowd = Vec::new();
     for number in 0..BEYOND_SELECT {
         let connected = ctx.quietly(|ctx| ctx.connects("silent"));
-        crowd.push(connected.means(
-            "select-1024",
-            format!("client {} was not greeted", number + 1),
-        )?);
+        crowd.push(
+            connected.means("select-1024", format!("client {} was not greeted", number + 1))?,
+        );
     }
-    let (mut alice, mut bob) = ctx.two().means(
-        "select-1024",
-        format!("after {BEYOND_SELECT} clients nobody gets in"),
-    )?;
+    let (mut alice, mut bob) =
+        ctx.two().means("select-1024", format!("after {BEYOND_SELECT} clients nobody gets in"))?;
     alice.says(&bob.name, "hello")?;
-    bob.hears(&alice.name, "hello").means(
-        "select-1024",
-        format!("beyond {BEYOND_SELECT} clients nothing arrives"),
-    )?;
+    bob.hears(&alice.name, "hello")
+        .means("select-1024", format!("beyond {BEYOND_SELECT} clients nothing arrives"))?;
     // Among the silent ones, the one with the highest descriptor is served as well.
     let last = crowd.last_mut().expect("there are many");
     last.name = ctx.name("last");
-    ctx.registers(last)
-        .means("select-1024", "the last of the silent ones is not served")
+    ctx.registers(last).means("select-1024", "the last of the silent ones is not served")
 }

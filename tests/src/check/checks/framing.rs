@@ -41,34 +41,10 @@ pub static CHECKS: &[Check] = &[
     check(JOINED, "L1", RECV, &[ONE_LINE], two_lines_in_one_segment),
     check(SPLIT, "L1", RECV, &[ONE_LINE], one_line_in_two_segments),
     check(CR, "L1", &["newline-in-name"], &[ONE_LINE], carriage_return),
-    check(
-        "a-script-may-be-cut-at-every-byte",
-        "L1",
-        RECV,
-        &[JOINED, SPLIT, CR],
-        cut_everywhere,
-    ),
-    check(
-        "a-script-may-arrive-byte-by-byte",
-        "L1",
-        RECV,
-        &[JOINED, SPLIT, CR],
-        byte_by_byte,
-    ),
-    check(
-        "a-script-may-arrive-in-one-segment",
-        "L1",
-        RECV,
-        &[JOINED, CR],
-        all_in_one_segment,
-    ),
-    check(
-        "half-a-line-is-no-message",
-        "L2",
-        &["half-message-delivered"],
-        &[ONE_LINE],
-        half_a_line,
-    ),
+    check("a-script-may-be-cut-at-every-byte", "L1", RECV, &[JOINED, SPLIT, CR], cut_everywhere),
+    check("a-script-may-arrive-byte-by-byte", "L1", RECV, &[JOINED, SPLIT, CR], byte_by_byte),
+    check("a-script-may-arrive-in-one-segment", "L1", RECV, &[JOINED, CR], all_in_one_segment),
+    check("half-a-line-is-no-message", "L2", &["half-message-delivered"], &[ONE_LINE], half_a_line),
     check(
         "a-line-of-2048-bytes-is-accepted",
         "L3",
@@ -90,13 +66,7 @@ pub static CHECKS: &[Check] = &[
         &[ONE_LINE],
         much_too_long,
     ),
-    check(
-        "a-line-that-is-not-utf8-is-refused",
-        "L4",
-        &["not-utf8-kills"],
-        &[ONE_LINE],
-        not_utf8,
-    ),
+    check("a-line-that-is-not-utf8-is-refused", "L4", &["not-utf8-kills"], &[ONE_LINE], not_utf8),
     check(
         "control-characters-are-replaced",
         "L5",
@@ -104,27 +74,9 @@ pub static CHECKS: &[Check] = &[
         &[ONE_LINE],
         controls,
     ),
-    check(
-        "ordinary-text-arrives-unchanged",
-        "L5",
-        &[],
-        &[ONE_LINE],
-        ordinary_text,
-    ),
-    check(
-        "blanks-around-a-line-are-dropped",
-        "L6",
-        &[],
-        &[ONE_LINE],
-        blanks,
-    ),
-    check(
-        "an-empty-line-is-ignored",
-        "L6",
-        &[],
-        &[ONE_LINE],
-        empty_lines,
-    ),
+    check("ordinary-text-arrives-unchanged", "L5", &[], &[ONE_LINE], ordinary_text),
+    check("blanks-around-a-line-are-dropped", "L6", &[], &[ONE_LINE], blanks),
+    check("an-empty-line-is-ignored", "L6", &[], &[ONE_LINE], empty_lines),
     check(
         "server-lines-end-with-lf-alone",
         "L7",
@@ -154,10 +106,8 @@ fn two_lines_in_one_segment(ctx: &mut Context) -> Outcome {
     let both = format!("{}\n{}\n", line("one"), line("two"));
     alice.send(both.as_bytes())?;
     for text in ["one", "two"] {
-        bob.hears(&alice.name, text).means(
-            "recv-is-not-a-message",
-            "two lines in one segment must be two messages",
-        )?;
+        bob.hears(&alice.name, text)
+            .means("recv-is-not-a-message", "two lines in one segment must be two messages")?;
     }
     Ok(())
 }
@@ -170,25 +120,19 @@ fn one_line_in_two_segments(ctx: &mut Context) -> Outcome {
     alice.send(first.as_bytes())?;
     in_between(&mut carol, &mut bob, "between")?;
     alice.send(second.as_bytes())?;
-    bob.hears(&alice.name, "left right").means(
-        "recv-is-not-a-message",
-        "a line in two segments must be one message",
-    )
+    bob.hears(&alice.name, "left right")
+        .means("recv-is-not-a-message", "a line in two segments must be one message")
 }
 
 /// Another client's line goes through: the server has gone on reading since the segment before.
 fn in_between(carol: &mut Person, bob: &mut Person, text: &str) -> Outcome {
     carol.says(&bob.name, text)?;
     let came = bob.hears(&carol.name, text);
-    came.means_if_got(
-        text,
-        "recv-is-not-a-message",
-        "half a line changed what came after it",
-    )
-    .means(
-        "recv-is-not-a-message",
-        "half a line of one client was taken for a message, or stops another client",
-    )
+    came.means_if_got(text, "recv-is-not-a-message", "half a line changed what came after it")
+        .means(
+            "recv-is-not-a-message",
+            "half a line of one client was taken for a message, or stops another client",
+        )
 }
 
 /// What one newcomer sends, and what bob must hear of it.
@@ -200,54 +144,30 @@ struct Script {
 
 /// Registers, and says things with CR LF, with characters of two and four bytes, and with a colon.
 fn script(protocol: Protocol, name: &str, to: &str) -> Script {
-    let mut script = Script {
-        bytes: Vec::new(),
-        lines: Vec::new(),
-    };
+    let mut script = Script { bytes: Vec::new(), lines: Vec::new() };
     let mut add = |line: String, end: &str, heard: Option<String>| {
         script.bytes.extend_from_slice(line.as_bytes());
         script.bytes.extend_from_slice(end.as_bytes());
         script.lines.push((script.bytes.len(), heard));
     };
     add(protocol.registration(name), "\r\n", None);
-    for (text, end) in [
-        ("one", "\n"),
-        ("gr\u{fc}\u{df} dich \u{1f44d}", "\r\n"),
-        ("a:b", "\n"),
-    ] {
-        add(
-            protocol.saying(to, text),
-            end,
-            Some(protocol.heard(name, text)),
-        );
+    for (text, end) in [("one", "\n"), ("gr\u{fc}\u{df} dich \u{1f44d}", "\r\n"), ("a:b", "\n")] {
+        add(protocol.saying(to, text), end, Some(protocol.heard(name, text)));
     }
     script
 }
 
 impl Script {
     fn lines_within(&self, from: usize, to: usize) -> impl Iterator<Item = &str> {
-        let inside = self
-            .lines
-            .iter()
-            .filter(move |(end, _)| (from + 1..=to).contains(end));
+        let inside = self.lines.iter().filter(move |(end, _)| (from + 1..=to).contains(end));
         inside.filter_map(|(_, heard)| heard.as_deref())
     }
 
     /// The line in which `cut` lies, and how many of its bytes come before it.
     fn at(&self, cut: usize) -> (String, usize) {
-        let start = self
-            .lines
-            .iter()
-            .map(|line| line.0)
-            .filter(|end| *end <= cut)
-            .max()
-            .unwrap_or(0);
-        let end = self
-            .lines
-            .iter()
-            .map(|line| line.0)
-            .find(|end| *end > cut)
-            .unwrap_or(start);
+        let start =
+            self.lines.iter().map(|line| line.0).filter(|end| *end <= cut).max().unwrap_or(0);
+        let end = self.lines.iter().map(|line| line.0).find(|end| *end > cut).unwrap_or(start);
         (visible(&self.bytes[start..end]), cut - start)
     }
 }
@@ -255,9 +175,7 @@ impl Script {
 fn cut_everywhere(ctx: &mut Context) -> Outcome {
     let mut bob = ctx.joins("bob")?;
     let mut carol = ctx.joins("carol")?;
-    let length = script(ctx.protocol, &ctx.name("dan00"), &bob.name)
-        .bytes
-        .len();
+    let length = script(ctx.protocol, &ctx.name("dan00"), &bob.name).bytes.len();
     for cut in 1..length {
         let mut dan = ctx.connects(&format!("dan{cut:02}"))?;
         let script = script(ctx.protocol, &dan.name, &bob.name);
@@ -290,10 +208,7 @@ fn byte_by_byte(ctx: &mut Context) -> Outcome {
         dan.send(&script.bytes[index..=index])?;
         hears_all(&mut bob, script.lines_within(index, index + 1))
             .and_then(|()| in_between(&mut carol, &mut bob, &format!("tick {index}")))
-            .means(
-                "recv-is-not-a-message",
-                "fails when every byte is a segment of its own",
-            )?;
+            .means("recv-is-not-a-message", "fails when every byte is a segment of its own")?;
     }
     Ok(())
 }
@@ -303,10 +218,8 @@ fn all_in_one_segment(ctx: &mut Context) -> Outcome {
     let mut dan = ctx.connects("dan")?;
     let script = script(ctx.protocol, &dan.name, &bob.name);
     dan.send(&script.bytes)?;
-    hears_all(&mut bob, script.lines_within(0, script.bytes.len())).means(
-        "recv-is-not-a-message",
-        "fails when a name and three messages are one segment",
-    )
+    hears_all(&mut bob, script.lines_within(0, script.bytes.len()))
+        .means("recv-is-not-a-message", "fails when a name and three messages are one segment")
 }
 
 fn carriage_return(ctx: &mut Context) -> Outcome {
@@ -315,20 +228,15 @@ fn carriage_return(ctx: &mut Context) -> Outcome {
     dan.send(format!("{}\r\n", ctx.protocol.registration(&dan.name)).as_bytes())?;
     let welcome = ctx.protocol.welcome(&dan.name);
     dan.hears_notice(&format!("`{welcome}`"), |line| line.starts_with(&welcome))
-        .means(
-            "newline-in-name",
-            "a name that ended with CR LF was not accepted",
-        )?;
+        .means("newline-in-name", "a name that ended with CR LF was not accepted")?;
     dan.send(format!("{}\r\n", ctx.protocol.saying(&bob.name, "hi")).as_bytes())?;
     bob.hears(&dan.name, "hi")
         .means_if_got("\\r", "newline-in-name", "the CR before the LF was kept")
         .means_if_got("\\n", "newline-in-name", "the CR before the LF was kept")?;
     if ctx.protocol == Protocol::Select {
         bob.says(&dan.name, "hello")?;
-        dan.hears(&bob.name, "hello").means(
-            "newline-in-name",
-            "who registered with CR LF cannot be addressed",
-        )?;
+        dan.hears(&bob.name, "hello")
+            .means("newline-in-name", "who registered with CR LF cannot be addressed")?;
     }
     Ok(())
 }
@@ -366,10 +274,7 @@ fn half_a_line(ctx: &mut Context) -> Outcome {
 fn line_of(length: usize, protocol: Protocol, to: &str, end: &str) -> (Vec<u8>, String) {
     let frame = protocol.saying(to, "").len() + end.len();
     let text = "x".repeat(length - frame);
-    (
-        format!("{}{end}", protocol.saying(to, &text)).into_bytes(),
-        text,
-    )
+    (format!("{}{end}", protocol.saying(to, &text)).into_bytes(), text)
 }
 
 fn longest_line(ctx: &mut Context) -> Outcome {
@@ -377,10 +282,8 @@ fn longest_line(ctx: &mut Context) -> Outcome {
     for end in ["\n", "\r\n"] {
         let (line, text) = line_of(LINE_BYTES_MAX, ctx.protocol, &bob.name, end);
         alice.send(&line)?;
-        bob.hears(&alice.name, &text).means(
-            "cut-at-the-buffer-size",
-            "a line of 2048 bytes must arrive whole",
-        )?;
+        bob.hears(&alice.name, &text)
+            .means("cut-at-the-buffer-size", "a line of 2048 bytes must arrive whole")?;
     }
     Ok(())
 }
@@ -403,20 +306,10 @@ fn much_too_long(ctx: &mut Context) -> Outcome {
     };
     let mut line = format!("{start:_<8}");
     while line.len() < 5000 {
-        line.push_str(if ctx.protocol == Protocol::Rooms {
-            "ghosts__"
-        } else {
-            "#ghost__"
-        });
+        line.push_str(if ctx.protocol == Protocol::Rooms { "ghosts__" } else { "#ghost__" });
     }
     line.push('\n');
-    refused_once(
-        ctx,
-        &mut alice,
-        &mut bob,
-        line.as_bytes(),
-        "cut-at-the-buffer-size",
-    )
+    refused_once(ctx, &mut alice, &mut bob, line.as_bytes(), "cut-at-the-buffer-size")
 }
 
 /// `alice` sends a bad `line`: exactly one error for her, nothing for `bob`, and the next line works.
@@ -428,29 +321,17 @@ fn refused_once(
     misconception: &'static str,
 ) -> Outcome {
     alice.send(line)?;
-    ctx.nothing_before_a_marker(alice, bob).means(
-        misconception,
-        "the refused line was relayed, or the next one was not",
-    )?;
+    ctx.nothing_before_a_marker(alice, bob)
+        .means(misconception, "the refused line was relayed, or the next one was not")?;
     // The error is older than this answer, and another error would be as well.
     bob.says(&alice.name, "still there?")?;
-    alice
-        .hears_error()
-        .means(misconception, "the line must be refused with an error")?;
-    alice
-        .hears(&bob.name, "still there?")
-        .means(misconception, "the line must be refused once")
+    alice.hears_error().means(misconception, "the line must be refused with an error")?;
+    alice.hears(&bob.name, "still there?").means(misconception, "the line must be refused once")
 }
 
 fn not_utf8(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
-    for bad in [
-        &b"\xff\xfe"[..],
-        b"gr\xfc\xdf",
-        b"\xe2\x82",
-        b"\xc0\xaf",
-        b"\xed\xa0\x80",
-    ] {
+    for bad in [&b"\xff\xfe"[..], b"gr\xfc\xdf", b"\xe2\x82", b"\xc0\xaf", b"\xed\xa0\x80"] {
         let mut line = ctx.protocol.saying(&bob.name, "").into_bytes();
         line.extend_from_slice(bad);
         line.push(b'\n');
@@ -460,15 +341,11 @@ fn not_utf8(ctx: &mut Context) -> Outcome {
     let mut line = ctx.protocol.registration("d").into_bytes();
     line.extend_from_slice(b"\xff\n");
     dan.send(&line)?;
-    dan.hears_error().means(
-        "not-utf8-kills",
-        "a name that is not UTF-8 must be refused with one error",
-    )?;
+    dan.hears_error()
+        .means("not-utf8-kills", "a name that is not UTF-8 must be refused with one error")?;
     ctx.asks_again(&mut dan)?;
-    ctx.registers(&mut dan).means(
-        "not-utf8-kills",
-        "after a name that is not UTF-8 a good one must work",
-    )
+    ctx.registers(&mut dan)
+        .means("not-utf8-kills", "after a name that is not UTF-8 a good one must work")
 }
 
 /// What must not reach another terminal, and what each of them would do there.
@@ -497,10 +374,8 @@ fn controls(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     for (c, name) in HARMFUL {
         alice.says(&bob.name, &format!("a{c}[2Jb"))?;
-        bob.hears(&alice.name, "a\u{fffd}[2Jb").means(
-            "relays-terminal-escapes",
-            format!("{name} must be replaced by U+FFFD"),
-        )?;
+        bob.hears(&alice.name, "a\u{fffd}[2Jb")
+            .means("relays-terminal-escapes", format!("{name} must be replaced by U+FFFD"))?;
     }
     // At the ends of a text it is no blank that could be trimmed away.
     alice.says(&bob.name, "\u{1b}x\u{7}")?;
@@ -520,8 +395,7 @@ fn ordinary_text(ctx: &mut Context) -> Outcome {
         "100% {ok} \\n $HOME `id` \"quoted\"",
     ] {
         alice.says(&bob.name, text)?;
-        bob.hears(&alice.name, text)
-            .because("ordinary text must arrive as it was sent")?;
+        bob.hears(&alice.name, text).because("ordinary text must arrive as it was sent")?;
     }
     Ok(())
 }
@@ -543,12 +417,9 @@ fn blanks(ctx: &mut Context) -> Outcome {
 fn empty_lines(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     alice.send(b"\n\r\n \t \n\t\r\n")?;
-    ctx.nothing_before_a_marker(&mut alice, &mut bob)
-        .because("an empty line is no message")?;
+    ctx.nothing_before_a_marker(&mut alice, &mut bob).because("an empty line is no message")?;
     bob.says(&alice.name, "hello")?;
-    alice
-        .hears(&bob.name, "hello")
-        .because("an empty line is no error")
+    alice.hears(&bob.name, "hello").because("an empty line is no error")
 }
 
 fn lf_alone(ctx: &mut Context) -> Outcome {
@@ -562,17 +433,10 @@ fn lf_alone(ctx: &mut Context) -> Outcome {
     }
     alice.hears_error()?;
     for person in [&alice, &bob] {
-        if let Some(at) = person
-            .peer
-            .received
-            .windows(2)
-            .position(|two| two == b"\r\n")
-        {
+        if let Some(at) = person.peer.received.windows(2).position(|two| two == b"\r\n") {
             return Err(wrong("a line of the server ends with CR LF")
                 .expected("lines that end with LF alone")
-                .got(visible(
-                    &person.peer.received[at.saturating_sub(40)..at + 2],
-                )));
+                .got(visible(&person.peer.received[at.saturating_sub(40)..at + 2])));
         }
     }
     Ok(())
@@ -592,8 +456,7 @@ fn not_the_servers_word(ctx: &mut Context) -> Outcome {
         alice.says(&bob.name, text)?;
         // Looked at with notices, or a forged one would pass for one.
         let expected = ctx.protocol.heard(&alice.name, text);
-        bob.log
-            .add(format!("{} must receive `{expected}`", bob.name));
+        bob.log.add(format!("{} must receive `{expected}`", bob.name));
         loop {
             match bob.next_of_any_kind(Instant::now() + ctx.patience) {
                 Heard::Line(line) if line == expected || bob.shows_a_sender(&line, text) => break,
@@ -625,18 +488,16 @@ fn sender_is_not_claimed(ctx: &mut Context) -> Outcome {
     let claimed = ctx.joins("bob")?;
     let text = format!("{}: I owe you 10", claimed.name);
     alice.says(&carol.name, &text)?;
-    carol.hears(&alice.name, &text).means(
-        "sender-is-claimed",
-        "alice must not be able to speak as bob",
-    )?;
+    carol
+        .hears(&alice.name, &text)
+        .means("sender-is-claimed", "alice must not be able to speak as bob")?;
     if ctx.protocol != Protocol::Select {
         // Her own name typed in front is text as well.
         let text = format!("{}: hello", alice.name);
         alice.says(&carol.name, &text)?;
-        carol.hears(&alice.name, &text).means(
-            "sender-is-claimed",
-            "the sender's name comes from the connection",
-        )?;
+        carol
+            .hears(&alice.name, &text)
+            .means("sender-is-claimed", "the sender's name comes from the connection")?;
     }
     Ok(())
 }

@@ -9,18 +9,8 @@ use std::time::Instant;
 
 pub static CHECKS: &[Check] = &[
     own_server("max-clients-is-kept", "S5.9", &["ghost-user"], max_clients),
-    own_server(
-        "clients-per-address-is-kept",
-        "S5.9",
-        &["ghost-user"],
-        per_address,
-    ),
-    own_server(
-        "max-rooms-is-kept",
-        "S5.9",
-        &["room-outlives-itself"],
-        max_rooms,
-    ),
+    own_server("clients-per-address-is-kept", "S5.9", &["ghost-user"], per_address),
+    own_server("max-rooms-is-kept", "S5.9", &["room-outlives-itself"], max_rooms),
     own_server("rooms-per-client-is-kept", "S5.9", &[], rooms_per_client),
     own_server("bans-per-room-is-kept", "S5.9", &[], bans_per_room),
     own_server("topic-bytes-is-kept", "S5.9", &[], topic_bytes),
@@ -52,8 +42,7 @@ fn clients_are_counted(ctx: &mut Context, flag: &str) -> Outcome {
         is_refused(ctx)?; // and counts for nothing
     }
     let (mut ann, mut bob) = (inside.remove(0), inside.remove(0));
-    ctx.is_heard_in("#lobby", &mut ann, &mut bob)
-        .because("those who are in are not disturbed")?;
+    ctx.is_heard_in("#lobby", &mut ann, &mut bob).because("those who are in are not disturbed")?;
     drop(silent);
     let mut carol = comes_in_time(ctx, "carol")?;
     ctx.is_heard_in("#lobby", &mut carol, &mut bob)?;
@@ -65,9 +54,7 @@ fn clients_are_counted(ctx: &mut Context, flag: &str) -> Outcome {
 
 fn is_refused(ctx: &mut Context) -> Outcome {
     let mut extra = ctx.dials("extra")?;
-    let error = extra
-        .hears_error()
-        .because("one more than the limit must be refused")?;
+    let error = extra.hears_error().because("one more than the limit must be refused")?;
     match extra.peer.read_to_end(ctx.patience) {
         Some(End::Closed) => Ok(()),
         other => Err(wrong("a refused connection must be closed in order")
@@ -101,20 +88,14 @@ fn max_rooms(ctx: &mut Context) -> Outcome {
     ctx.start_with_flags(&["--max-rooms", "2"])?;
     let (mut alice, mut bob) = ctx.two()?;
     ctx.may(&mut alice, "/join #one")?;
-    ctx.may(&mut alice, "/join #two")
-        .because("#lobby does not count")?;
+    ctx.may(&mut alice, "/join #two").because("#lobby does not count")?;
     named(ctx, &mut bob, "/join #three")?;
-    ctx.may(&mut bob, "/join #two")
-        .because("a room that is there may be entered")?;
+    ctx.may(&mut bob, "/join #two").because("a room that is there may be entered")?;
     ctx.may(&mut alice, "/leave #one")?;
-    ctx.may(&mut bob, "/join #three").means(
-        "room-outlives-itself",
-        "a room that everybody has left does not count",
-    )?;
+    ctx.may(&mut bob, "/join #three")
+        .means("room-outlives-itself", "a room that everybody has left does not count")?;
     ctx.is_heard_in("#three", &mut alice, &mut bob)
-        .map_or(Ok(()), |()| {
-            Err(fail("leaks-across-rooms", "alice is not in #three"))
-        })
+        .map_or(Ok(()), |()| Err(fail("leaks-across-rooms", "alice is not in #three")))
 }
 
 /// An error must come, which is more than a `!`: it names what was reached.
@@ -130,8 +111,7 @@ fn rooms_per_client(ctx: &mut Context) -> Outcome {
     ctx.start_with_flags(&["--rooms-per-client", "2"])?;
     let (mut alice, mut bob) = ctx.two()?;
     ctx.may(&mut alice, "/join #one")?;
-    ctx.may(&mut alice, "/join #two")
-        .because("#lobby does not count")?;
+    ctx.may(&mut alice, "/join #two").because("#lobby does not count")?;
     for number in 3..500 {
         alice.send_silently(format!("/join #room-{number}\n").as_bytes())?;
         if number % 50 == 0 {
@@ -140,22 +120,15 @@ fn rooms_per_client(ctx: &mut Context) -> Outcome {
     }
     named(ctx, &mut alice, "/join #room-500")?;
     let rooms = ctx.may(&mut bob, "/rooms")?;
-    rooms
-        .never_say("#room-")
-        .because("a room that was refused must not be made")?;
-    ctx.may(&mut bob, "/join #one")
-        .because("the limit of one is not the limit of another")?;
-    ctx.may(&mut alice, "/join #one")
-        .because("returning to a room is not joining")?;
+    rooms.never_say("#room-").because("a room that was refused must not be made")?;
+    ctx.may(&mut bob, "/join #one").because("the limit of one is not the limit of another")?;
+    ctx.may(&mut alice, "/join #one").because("returning to a room is not joining")?;
     ctx.is_heard_in("#one", &mut alice, &mut bob)?;
     ctx.may(&mut alice, "/leave #lobby")?;
     named(ctx, &mut alice, "/join #three")?;
     ctx.may(&mut alice, "/leave #two")?;
-    ctx.may(&mut alice, "/join #three")
-        .because("a room that was left does not count")?;
-    ctx.may(&mut alice, "/join #lobby")
-        .because("#lobby does not count")
-        .map(drop)
+    ctx.may(&mut alice, "/join #three").because("a room that was left does not count")?;
+    ctx.may(&mut alice, "/join #lobby").because("#lobby does not count").map(drop)
 }
 
 fn bans_per_room(ctx: &mut Context) -> Outcome {
@@ -170,12 +143,9 @@ fn bans_per_room(ctx: &mut Context) -> Outcome {
     }
     let bans = ctx.may(&mut alice, "/bans")?;
     bans.never_say("three").because("a refused ban is none")?;
-    ctx.joins_room("three", &den)
-        .because("a refused ban is none")?;
+    ctx.joins_room("three", &den).because("a refused ban is none")?;
     ctx.may(&mut alice, "/unban one")?;
-    ctx.may(&mut alice, "/ban four")
-        .because("a ban that has ended does not count")
-        .map(drop)
+    ctx.may(&mut alice, "/ban four").because("a ban that has ended does not count").map(drop)
 }
 
 fn topic_bytes(ctx: &mut Context) -> Outcome {
@@ -183,14 +153,9 @@ fn topic_bytes(ctx: &mut Context) -> Outcome {
     let den = ctx.room("den");
     let [mut alice] = ctx.gather(&den, ["alice"])?;
     for topic in ["0123456789", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"] {
-        ctx.may(&mut alice, &format!("/topic {topic}"))
-            .because("the topic has 10 bytes")?;
+        ctx.may(&mut alice, &format!("/topic {topic}")).because("the topic has 10 bytes")?;
     }
-    for topic in [
-        "0123456789x",
-        "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}x",
-        &"x".repeat(1000),
-    ] {
+    for topic in ["0123456789x", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}x", &"x".repeat(1000)] {
         named(ctx, &mut alice, &format!("/topic {topic}"))?;
     }
     let shown = ctx.may(&mut alice, "/topic")?;
@@ -234,12 +199,8 @@ fn seconds_to_register(ctx: &mut Context) -> Outcome {
                 .late());
         }
     }
-    ctx.is_heard_in("#lobby", &mut alice, &mut bob)
-        .because("who has a name has no deadline")?;
-    drop(
-        ctx.joins("carol")
-            .means("handshake-blocks-accept", "newcomers are still served")?,
-    );
+    ctx.is_heard_in("#lobby", &mut alice, &mut bob).because("who has a name has no deadline")?;
+    drop(ctx.joins("carol").means("handshake-blocks-accept", "newcomers are still served")?);
     Ok(())
 }
 
@@ -272,8 +233,7 @@ fn no_limit(ctx: &mut Context) -> Outcome {
         Ok(())
     })
     .because(none)?;
-    ctx.may(&mut alice, &format!("/topic {}", "x".repeat(1500)))
-        .because(none)?;
+    ctx.may(&mut alice, &format!("/topic {}", "x".repeat(1500))).because(none)?;
     let _bob = ctx.joins("bob").because(none)?;
     Ok(())
 }

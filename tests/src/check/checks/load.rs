@@ -13,9 +13,7 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
 
-const NAMES: [&str; 10] = [
-    "ann", "ben", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe",
-];
+const NAMES: [&str; 10] = ["ann", "ben", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe"];
 
 /// Lines of each of the ten.
 const LINES_EACH: usize = 27;
@@ -65,11 +63,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "ten-clients-at-once-lose-and-double-nothing",
         "L12",
-        &[
-            "reorders-or-loses-under-load",
-            "recv-is-not-a-message",
-            "interleaved-writes",
-        ],
+        &["reorders-or-loses-under-load", "recv-is-not-a-message", "interleaved-writes"],
         &[JOINED, SPLIT],
         ten_at_once,
     ),
@@ -162,10 +156,7 @@ fn script(random: &mut fastrand::Rng) -> Vec<Said> {
 }
 
 fn clients_of(script: &[Said]) -> Vec<usize> {
-    let mut clients: Vec<_> = script
-        .iter()
-        .flat_map(|said| [said.sender, said.to])
-        .collect();
+    let mut clients: Vec<_> = script.iter().flat_map(|said| [said.sender, said.to]).collect();
     clients.sort_unstable();
     clients.dedup();
     clients
@@ -183,10 +174,7 @@ fn fails(ctx: &mut Context, script: &[Said]) -> Outcome<Option<String>> {
     }
     let names: Vec<String> = people.iter().map(|person| person.name.clone()).collect();
     let at = |client: usize| {
-        clients
-            .iter()
-            .position(|known| *known == client)
-            .expect("it is one of them")
+        clients.iter().position(|known| *known == client).expect("it is one of them")
     };
     let mut history = History {
         sent: vec![Vec::new(); people.len()],
@@ -200,21 +188,15 @@ fn fails(ctx: &mut Context, script: &[Said]) -> Outcome<Option<String>> {
         let line = format!("{}\n", ctx.protocol.saying(&names[to], &text));
         bytes[sender].extend_from_slice(line.as_bytes());
         let others = (0..people.len()).filter(|other| *other != sender).collect();
-        history.sent[sender].push(if ctx.protocol == Protocol::Select {
-            vec![to]
-        } else {
-            others
-        });
+        history.sent[sender].push(if ctx.protocol == Protocol::Select { vec![to] } else { others });
     }
     ctx.step(format!(
         "{} clients say {} lines, all at once, in segments of random length",
         people.len(),
         script.len()
     ));
-    let drains: Vec<Drain> = people
-        .iter()
-        .map(|person| Drain::of(person, |_| true))
-        .collect::<Outcome<_>>()?;
+    let drains: Vec<Drain> =
+        people.iter().map(|person| Drain::of(person, |_| true)).collect::<Outcome<_>>()?;
     let seed = ctx.random.u64(..);
     thread::scope(|scope| {
         for (sender, person) in people.iter_mut().enumerate() {
@@ -224,12 +206,7 @@ fn fails(ctx: &mut Context, script: &[Said]) -> Outcome<Option<String>> {
     });
     let ids = known_lines(ctx.protocol, &names, &history);
     for (receiver, drain) in drains.iter().enumerate() {
-        let owed = history
-            .sent
-            .iter()
-            .flatten()
-            .filter(|to| to.contains(&receiver))
-            .count();
+        let owed = history.sent.iter().flatten().filter(|to| to.contains(&receiver)).count();
         match collect(ctx, drain, owed, &ids)? {
             Ok(lines) => history.received.push(lines),
             Err(strange) => {
@@ -294,9 +271,8 @@ fn collect(
     let is_message = |line: &&String| !ctx.protocol.is_notice(line);
     loop {
         let before = drain.lock().lines.len();
-        let enough = drain.waits(ctx.patience, |drained| {
-            drained.lines.iter().filter(is_message).count() >= owed
-        });
+        let enough = drain
+            .waits(ctx.patience, |drained| drained.lines.iter().filter(is_message).count() >= owed);
         if enough.is_ok() || drain.lock().lines.len() == before {
             break;
         }
@@ -307,9 +283,7 @@ fn collect(
     });
     let drained = drain.lock();
     let lines = drained.lines.iter().filter(is_message);
-    Ok(lines
-        .map(|line| known.get(line).copied().ok_or_else(|| line.clone()))
-        .collect())
+    Ok(lines.map(|line| known.get(line).copied().ok_or_else(|| line.clone())).collect())
 }
 
 /// The history as commands that a person can type.
@@ -323,18 +297,10 @@ fn commands(ctx: &Context, script: &[Said]) -> String {
             .map(|(number, said)| ctx.protocol.saying(NAMES[said.to], &text_of(number)))
             .collect();
         let name = ctx.protocol.registration(NAMES[client]);
-        let words = lines
-            .iter()
-            .map(|line| format!(" '{line}'"))
-            .collect::<String>();
-        let says = if lines.is_empty() {
-            String::new()
-        } else {
-            format!(" printf '%s\\n'{words};")
-        };
-        text.push_str(&format!(
-            "\n(echo '{name}'; sleep 5;{says} sleep 5) | nc HOST PORT"
-        ));
+        let words = lines.iter().map(|line| format!(" '{line}'")).collect::<String>();
+        let says =
+            if lines.is_empty() { String::new() } else { format!(" printf '%s\\n'{words};") };
+        text.push_str(&format!("\n(echo '{name}'; sleep 5;{says} sleep 5) | nc HOST PORT"));
     }
     text
 }
@@ -343,9 +309,7 @@ fn commands(ctx: &Context, script: &[Said]) -> String {
 fn gather(ctx: &mut Context) -> Outcome<Vec<Person>> {
     let allowed = crate::resources::allow_many_descriptors();
     if allowed < CROWD + 100 {
-        return Err(inconclusive(format!(
-            "the lab itself may open only {allowed} descriptors"
-        )));
+        return Err(inconclusive(format!("the lab itself may open only {allowed} descriptors")));
     }
     ctx.step(format!("{CROWD} clients join"));
     let mut crowd = Vec::new();
@@ -370,9 +334,7 @@ fn a_thousand(ctx: &mut Context) -> Outcome {
     }
     for (number, person) in crowd.iter_mut().enumerate() {
         person.log = Default::default();
-        person
-            .hears(&name, "hello")
-            .because(format!("client {} of {CROWD}", number + 1))?;
+        person.hears(&name, "hello").because(format!("client {} of {CROWD}", number + 1))?;
     }
     Ok(())
 }
@@ -391,9 +353,6 @@ fn memory_per_client(ctx: &mut Context) -> Outcome {
         return Ok(());
     }
     Err(wrong("a client who says nothing costs too much memory")
-        .expected(format!(
-            "at most {} KiB for each",
-            BYTES_PER_CLIENT_MAX / 1024
-        ))
+        .expected(format!("at most {} KiB for each", BYTES_PER_CLIENT_MAX / 1024))
         .got(format!("{} KiB for each", each / 1024)))
 }

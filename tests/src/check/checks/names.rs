@@ -34,36 +34,14 @@ const fn check(
 }
 
 pub static CHECKS: &[Check] = &[
-    check(
-        "names-of-every-allowed-form-are-accepted",
-        "L8",
-        &[],
-        &[ONE_LINE],
-        good_names,
-    ),
-    check(
-        "a-bad-name-is-refused",
-        "L8",
-        &["unaddressable-name"],
-        &[ONE_LINE],
-        bad_names,
-    ),
+    check("names-of-every-allowed-form-are-accepted", "L8", &[], &[ONE_LINE], good_names),
+    check("a-bad-name-is-refused", "L8", &["unaddressable-name"], &[ONE_LINE], bad_names),
     check(TAKEN, "L8", &["name-taken-over"], &[ONE_LINE], taken),
-    check(
-        "names-are-compared-without-case",
-        "L8",
-        &["case-splits-names"],
-        &[TAKEN],
-        case_twin,
-    ),
+    check("names-are-compared-without-case", "L8", &["case-splits-names"], &[TAKEN], case_twin),
     check(
         "one-of-fifty-racers-gets-the-name",
         "L8",
-        &[
-            "name-taken-over",
-            "handshake-blocks-accept",
-            "backlog-is-a-user-limit",
-        ],
+        &["name-taken-over", "handshake-blocks-accept", "backlog-is-a-user-limit"],
         &[TAKEN],
         race,
     ),
@@ -78,24 +56,14 @@ pub static CHECKS: &[Check] = &[
 
 fn good_names(ctx: &mut Context) -> Outcome {
     let mut bob = ctx.joins("bob")?;
-    for name in [
-        "a",
-        "Z",
-        "x1",
-        "Two-Words",
-        "under_score",
-        "a--",
-        "abcdefghij0123456789",
-    ] {
+    for name in ["a", "Z", "x1", "Two-Words", "under_score", "a--", "abcdefghij0123456789"] {
         let mut person = ctx.connects(name)?;
         if person.name.len() > 20 {
             continue; // a suffix made it too long
         }
-        ctx.registers(&mut person)
-            .because(format!("the name {name} is allowed"))?;
+        ctx.registers(&mut person).because(format!("the name {name} is allowed"))?;
         person.says(&bob.name, "hello")?;
-        bob.hears(&person.name, "hello")
-            .because("a name is shown as it was given")?;
+        bob.hears(&person.name, "hello").because("a name is shown as it was given")?;
     }
     Ok(())
 }
@@ -123,37 +91,27 @@ fn bad_names(ctx: &mut Context) -> Outcome {
     let mut dan = ctx.connects("dan")?;
     for name in BAD_NAMES {
         dan.line(&ctx.protocol.registration(name))?;
-        dan.hears_error().means(
-            "unaddressable-name",
-            format!("the name `{name}` must be refused"),
-        )?;
+        dan.hears_error()
+            .means("unaddressable-name", format!("the name `{name}` must be refused"))?;
         ctx.asks_again(&mut dan)?;
     }
     if ctx.protocol == Protocol::Select {
         dan.line("#")?;
-        dan.hears_error()
-            .means("unaddressable-name", "an empty name must be refused")?;
+        dan.hears_error().means("unaddressable-name", "an empty name must be refused")?;
     }
-    ctx.registers(&mut dan)
-        .because("after refused names a good one must be accepted")
+    ctx.registers(&mut dan).because("after refused names a good one must be accepted")
 }
 
 fn taken(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     let mut thief = ctx.connects("thief")?;
     thief.line(&ctx.protocol.registration(&bob.name))?;
-    thief.hears_error().means(
-        "name-taken-over",
-        "a name that somebody has must be refused",
-    )?;
+    thief.hears_error().means("name-taken-over", "a name that somebody has must be refused")?;
     ctx.asks_again(&mut thief)?;
     alice.says(&bob.name, "for bob alone")?;
-    bob.hears(&alice.name, "for bob alone").means(
-        "name-taken-over",
-        "the first who has the name must keep its mail",
-    )?;
-    ctx.registers(&mut thief)
-        .because("who was refused a name may try another")
+    bob.hears(&alice.name, "for bob alone")
+        .means("name-taken-over", "the first who has the name must keep its mail")?;
+    ctx.registers(&mut thief).because("who was refused a name may try another")
 }
 
 fn case_twin(ctx: &mut Context) -> Outcome {
@@ -161,23 +119,15 @@ fn case_twin(ctx: &mut Context) -> Outcome {
     let shouted = bob.name.to_ascii_uppercase();
     let mut twin = ctx.connects("twin")?;
     twin.line(&ctx.protocol.registration(&shouted))?;
-    twin.hears_error().means(
-        "case-splits-names",
-        format!("{shouted} is the name of {}", bob.name),
-    )?;
+    twin.hears_error()
+        .means("case-splits-names", format!("{shouted} is the name of {}", bob.name))?;
     let (line, heard) = match ctx.protocol {
         Protocol::Select => (format!("@{shouted}:hi"), format!("{}: hi", alice.name)),
-        Protocol::Rooms => (
-            format!("/msg {shouted} hi"),
-            format!("[private] {}: hi", alice.name),
-        ),
+        Protocol::Rooms => (format!("/msg {shouted} hi"), format!("[private] {}: hi", alice.name)),
         _ => return Ok(()), // nobody is addressed by name
     };
     alice.line(&line)?;
-    bob.hears_line(&heard).means(
-        "case-splits-names",
-        format!("{shouted} must reach {}", bob.name),
-    )
+    bob.hears_line(&heard).means("case-splits-names", format!("{shouted} must reach {}", bob.name))
 }
 
 fn race(ctx: &mut Context) -> Outcome {
@@ -187,9 +137,11 @@ fn race(ctx: &mut Context) -> Outcome {
         let waiting = format!("racer {number} is not greeted while others have no name yet");
         let refused = format!("racer {number} is not let in");
         racers.push(
-            racer
-                .means_if_got("nothing", "handshake-blocks-accept", waiting)
-                .means_if_got("the connection was", "backlog-is-a-user-limit", refused)?,
+            racer.means_if_got("nothing", "handshake-blocks-accept", waiting).means_if_got(
+                "the connection was",
+                "backlog-is-a-user-limit",
+                refused,
+            )?,
         );
     }
     let line = format!("{}\n", ctx.protocol.registration(&ctx.name("racer")));
@@ -202,12 +154,9 @@ fn race(ctx: &mut Context) -> Outcome {
         winners += usize::from(has_won(ctx, racer)?);
     }
     if winners != 1 {
-        return Err(fail(
-            "name-taken-over",
-            format!("{winners} of {RACERS} got the same name"),
-        )
-        .expected("1 winner")
-        .got(format!("{winners} winners")));
+        return Err(fail("name-taken-over", format!("{winners} of {RACERS} got the same name"))
+            .expected("1 winner")
+            .got(format!("{winners} winners")));
     }
     Ok(())
 }
@@ -221,9 +170,7 @@ fn has_won(ctx: &Context, racer: &mut Person) -> Outcome<bool> {
             Heard::Line(line) if line.starts_with("! ") => return Ok(false),
             Heard::Line(_) => {}
             other => {
-                return Err(wrong("a racer got no answer")
-                    .got(format!("{other:?}"))
-                    .late());
+                return Err(wrong("a racer got no answer").got(format!("{other:?}")).late());
             }
         }
     }
@@ -240,10 +187,7 @@ pub const WAYS: &[Way] = &[
     }),
     ("a half-close", |mut person| {
         person.half_close();
-        person.hears_end().means(
-            "ignores-eof",
-            "after a half-close the server must close as well",
-        )
+        person.hears_end().means("ignores-eof", "after a half-close the server must close as well")
     }),
     ("a reset", |person| {
         person.resets();
@@ -261,9 +205,7 @@ pub const WAYS: &[Way] = &[
     }),
     ("exit", |mut person| {
         person.line("exit")?;
-        person
-            .hears_end()
-            .because("after `exit` the server must close")
+        person.hears_end().because("after `exit` the server must close")
     }),
 ];
 
@@ -271,24 +213,18 @@ fn free_again(ctx: &mut Context) -> Outcome {
     let mut witness = ctx.joins("witness")?;
     let mut asker = ctx.joins("asker")?;
     for (way, leave) in WAYS {
-        let bob = ctx
-            .joins("bob")
-            .means("ghost-user", "the name bob was not free again")?;
+        let bob = ctx.joins("bob").means("ghost-user", "the name bob was not free again")?;
         let name = bob.name.clone();
         leave(bob)?;
         ctx.step(format!("{name} has left by {way}"));
         let mut heir = ctx.connects("bob")?;
-        gets_the_name_in_time(ctx, &mut heir).means(
-            "ghost-user",
-            format!("the name {name} must be free after {way}"),
-        )?;
+        gets_the_name_in_time(ctx, &mut heir)
+            .means("ghost-user", format!("the name {name} must be free after {way}"))?;
         heir.says(&witness.name, "mine now")?;
         witness.hears(&name, "mine now")?;
         heir.leaves();
-        ctx.is_gone(&name, &mut asker, &mut witness).means(
-            "ghost-user",
-            format!("{name} has closed and is still there"),
-        )?;
+        ctx.is_gone(&name, &mut asker, &mut witness)
+            .means("ghost-user", format!("{name} has closed and is still there"))?;
     }
     Ok(())
 }

@@ -23,18 +23,8 @@ pub static CHECKS: &[Check] = &[
         &["reorders-or-loses-under-load", "slow-reader-stalls-others"],
         flood,
     ),
-    own_server(
-        "lines-that-wait-are-obeyed-after-a-half-close",
-        "L9",
-        LOSES,
-        half_close,
-    ),
-    own_server(
-        "lines-that-wait-are-dropped-at-a-reset",
-        "L9",
-        &["ghost-user"],
-        reset,
-    ),
+    own_server("lines-that-wait-are-obeyed-after-a-half-close", "L9", LOSES, half_close),
+    own_server("lines-that-wait-are-dropped-at-a-reset", "L9", &["ghost-user"], reset),
 ];
 
 /// alice has sent her lines at once; carol has heard the first of them.
@@ -43,9 +33,7 @@ fn flooded(ctx: &mut Context) -> Outcome<[Person; 3]> {
     let mut people = [ctx.joins("alice")?, ctx.joins("bob")?, ctx.joins("carol")?];
     let [alice, _, carol] = &mut people;
     ctx.step(format!("alice sends {LINES} lines in one segment"));
-    let lines: String = (0..LINES)
-        .map(|number| format!("line {number}\n"))
-        .collect();
+    let lines: String = (0..LINES).map(|number| format!("line {number}\n")).collect();
     alice.send_silently(lines.as_bytes())?;
     carol.hears(&alice.name, "line 0")?;
     Ok(people)
@@ -79,14 +67,11 @@ fn flood(ctx: &mut Context) -> Outcome {
             .got(format!("{LINES} lines at once"))
             .late());
     }
-    ctx.step(format!(
-        "{next} of alice's lines have come; the others wait"
-    ));
+    ctx.step(format!("{next} of alice's lines have come; the others wait"));
     while next < LINES {
-        carol.hears(&alice.name, &format!("line {next}")).means(
-            "reorders-or-loses-under-load",
-            "lines wait, and none is dropped",
-        )?;
+        carol
+            .hears(&alice.name, &format!("line {next}"))
+            .means("reorders-or-loses-under-load", "lines wait, and none is dropped")?;
         next += 1;
     }
     Ok(())
@@ -95,9 +80,7 @@ fn flood(ctx: &mut Context) -> Outcome {
 /// `expected` must come; before it, lines of `flooder` may, in their order from `next` on.
 fn hears_between(person: &mut Person, flooder: &str, next: &mut usize, expected: &str) -> Outcome {
     let flood = format!("[#lobby] {flooder}: line ");
-    person
-        .log
-        .add(format!("{} must receive `{expected}`", person.name));
+    person.log.add(format!("{} must receive `{expected}`", person.name));
     let deadline = Instant::now() + person.patience;
     loop {
         match person.next_of_any_kind(deadline) {

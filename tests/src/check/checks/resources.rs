@@ -32,13 +32,8 @@ const LOOKS: u32 = 20;
 /// Who has something else to do once is looked at again.
 const WINDOWS: usize = 4;
 
-const EVERY: &[Protocol] = &[
-    Protocol::Simplex,
-    Protocol::Duplex,
-    Protocol::Select,
-    Protocol::Threads,
-    Protocol::Rooms,
-];
+const EVERY: &[Protocol] =
+    &[Protocol::Simplex, Protocol::Duplex, Protocol::Select, Protocol::Threads, Protocol::Rooms];
 
 const fn check(
     name: &'static str,
@@ -64,14 +59,7 @@ const fn check(
 const IDLE: &str = "an-idle-server-uses-no-processor-time";
 
 pub static CHECKS: &[Check] = &[
-    check(
-        "the-first-line-says-where-it-listens",
-        "L15",
-        &[],
-        EVERY,
-        &[],
-        says_where,
-    ),
+    check("the-first-line-says-where-it-listens", "L15", &[], EVERY, &[], says_where),
     check(
         "it-listens-where-it-was-told-and-nowhere-else",
         "L15",
@@ -142,10 +130,9 @@ fn says_where(ctx: &mut Context) -> Outcome {
         Some(line) if line == expected => Ok(()),
         Some(line) => Err(wrong("the first line on stdout says something else")
             .differs(expected.as_bytes(), line.as_bytes())),
-        None => Err(wrong("nothing on stdout; is it flushed?")
-            .expected(expected)
-            .got("nothing")
-            .late()),
+        None => {
+            Err(wrong("nothing on stdout; is it flushed?").expected(expected).got("nothing").late())
+        }
     }
 }
 
@@ -155,35 +142,23 @@ fn nowhere_else(ctx: &mut Context) -> Outcome {
     if !cfg!(target_os = "linux") {
         return Err(inconclusive("only Linux has the address 127.0.0.2"));
     }
-    ctx.step(format!(
-        "the server was told 127.0.0.1; a connection to {other} must be refused"
-    ));
+    ctx.step(format!("the server was told 127.0.0.1; a connection to {other} must be refused"));
     if address.ip() != Ipv4Addr::LOCALHOST && !address.ip().is_unspecified() {
-        return Err(inconclusive(format!(
-            "the server listens on {address}, not on 127.0.0.1"
-        )));
+        return Err(inconclusive(format!("the server listens on {address}, not on 127.0.0.1")));
     }
     match TcpStream::connect_timeout(&other, ctx.patience) {
         Err(_) => Ok(()),
-        Ok(_) => Err(fail(
-            "binds-every-address",
-            format!("the server answers on {other} as well"),
-        )
-        .expected("connection refused")
-        .got("connected")),
+        Ok(_) => Err(fail("binds-every-address", format!("the server answers on {other} as well"))
+            .expected("connection refused")
+            .got("connected")),
     }
 }
 
 fn port_in_use(ctx: &mut Context) -> Outcome {
     let port = ctx.address()?.port();
-    ctx.step(format!(
-        "a second server is started on the same port {port}"
-    ));
+    ctx.step(format!("a second server is started on the same port {port}"));
     let arguments: Vec<&str> = ctx.arguments.iter().map(String::as_str).collect();
-    let options = StartOptions {
-        arguments: &arguments,
-        ..StartOptions::default()
-    };
+    let options = StartOptions { arguments: &arguments, ..StartOptions::default() };
     let mut second = Process::start("second", ctx.target.server_command(options, port)?)?;
     let Some(status) = second.wait(ctx.patience) else {
         return Err(wrong("the second server does not end")
@@ -192,23 +167,15 @@ fn port_in_use(ctx: &mut Context) -> Outcome {
             .late());
     };
     second.stderr.wait(ctx.patience, |_| None::<()>); // to its end
-    let lines: Vec<String> = second
-        .stderr
-        .tail(30)
-        .into_iter()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: Vec<String> =
+        second.stderr.tail(30).into_iter().filter(|line| !line.trim().is_empty()).collect();
     if lines.len() != 1 || status.code() != Some(1) {
         return Err(fail(
             "traceback-to-the-user",
             "a port in use is an ordinary error: one line that says what to do",
         )
         .expected("one line on stderr, exit status 1")
-        .got(format!(
-            "{status}, {} lines on stderr:\n{}",
-            lines.len(),
-            lines.join("\n")
-        )));
+        .got(format!("{status}, {} lines on stderr:\n{}", lines.len(), lines.join("\n"))));
     }
     Ok(())
 }
@@ -218,11 +185,7 @@ fn starts_again(ctx: &mut Context) -> Outcome {
     let mut people = Vec::new();
     for name in ["ann", "ben", "cyd"] {
         let has_names = CHATS.contains(&ctx.protocol);
-        people.push(if has_names {
-            ctx.joins(name)?
-        } else {
-            ctx.dials(name)?
-        });
+        people.push(if has_names { ctx.joins(name)? } else { ctx.dials(name)? });
     }
     ctx.step("the server is killed while they are connected");
     ctx.process()?.kill();
@@ -234,19 +197,11 @@ fn starts_again(ctx: &mut Context) -> Outcome {
     let plain = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if plain.bind(&address.into()).is_ok() {
-        return Err(inconclusive(
-            "no connection was left behind that could occupy the port",
-        ));
+        return Err(inconclusive("no connection was left behind that could occupy the port"));
     }
     ctx.step(format!("it is started again at once on port {port}"));
-    ctx.start(StartOptions {
-        port: Some(port),
-        ..StartOptions::default()
-    })
-    .means(
-        "no-reuseaddr",
-        "it cannot be started again at once on the same port",
-    )?;
+    ctx.start(StartOptions { port: Some(port), ..StartOptions::default() })
+        .means("no-reuseaddr", "it cannot be started again at once on the same port")?;
     ctx.dials("dan").map(drop)
 }
 
@@ -254,9 +209,7 @@ fn starts_again(ctx: &mut Context) -> Outcome {
 /// program that never waits gets little of it, but it always wants it: so that counts as well.
 fn is_idle(ctx: &mut Context, misconception: &'static str, what: &str) -> Outcome {
     let (mut used, mut wanted) = (Duration::ZERO, 0);
-    ctx.step(format!(
-        "its processor time is looked at for {WINDOW:?}, {WINDOWS} times if need be"
-    ));
+    ctx.step(format!("its processor time is looked at for {WINDOW:?}, {WINDOWS} times if need be"));
     for _ in 0..WINDOWS {
         let before = ctx.usage()?.processor_time;
         wanted = 0;
@@ -270,9 +223,7 @@ fn is_idle(ctx: &mut Context, misconception: &'static str, what: &str) -> Outcom
         }
     }
     Err(fail(misconception, what)
-        .expected(format!(
-            "less than {IDLE_PERCENT_MAX} % of a processor, and asleep"
-        ))
+        .expected(format!("less than {IDLE_PERCENT_MAX} % of a processor, and asleep"))
         .got(format!(
             "{} %, and awake at {wanted} of {LOOKS} looks",
             used.as_millis() * 100 / WINDOW.as_millis()
@@ -285,11 +236,7 @@ fn idle(ctx: &mut Context) -> Outcome {
     bob.hears(&alice.name, "hello")?;
     let _silent = ctx.connects("silent")?;
     ctx.step("nobody says anything");
-    is_idle(
-        ctx,
-        "busy-poll",
-        "a server with nothing to do must wait, not ask again and again",
-    )
+    is_idle(ctx, "busy-poll", "a server with nothing to do must wait, not ask again and again")
 }
 
 fn idle_after_departures(ctx: &mut Context) -> Outcome {
@@ -316,16 +263,10 @@ fn forgotten(ctx: &mut Context) -> Outcome {
         drop(ctx.joins(&format!("warm-up{number}"))?);
     }
     let before = settled(ctx)?;
-    ctx.step(format!(
-        "{VISITORS} visitors come and go, politely and by reset"
-    ));
+    ctx.step(format!("{VISITORS} visitors come and go, politely and by reset"));
     for number in 0..VISITORS {
         let visitor = ctx.quietly(|ctx| ctx.joins(&format!("guest{number}")))?;
-        if number % 3 == 0 {
-            visitor.peer.reset()
-        } else {
-            drop(visitor)
-        }
+        if number % 3 == 0 { visitor.peer.reset() } else { drop(visitor) }
     }
     let deadline = Instant::now() + ctx.patience;
     loop {
@@ -334,19 +275,10 @@ fn forgotten(ctx: &mut Context) -> Outcome {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(fail(
-                "leaks-descriptors",
-                "connections that have ended are not closed",
-            )
-            .expected(format!(
-                "{} descriptors, {} threads, or a few more",
-                before.0, before.1
-            ))
-            .got(format!(
-                "{} descriptors, {} threads",
-                now.descriptors, now.threads
-            ))
-            .late());
+            return Err(fail("leaks-descriptors", "connections that have ended are not closed")
+                .expected(format!("{} descriptors, {} threads, or a few more", before.0, before.1))
+                .got(format!("{} descriptors, {} threads", now.descriptors, now.threads))
+                .late());
         }
         thread::sleep(Duration::from_millis(50));
     }
@@ -371,22 +303,14 @@ fn with_few_descriptors(ctx: &mut Context) -> Outcome {
     if !cfg!(unix) {
         return Err(inconclusive("the limit of descriptors is a matter of Unix"));
     }
-    ctx.step(format!(
-        "the server is started with at most {DESCRIPTORS} descriptors"
-    ));
-    ctx.start(StartOptions {
-        descriptors: Some(DESCRIPTORS),
-        ..StartOptions::default()
-    })
-    .map(drop)
+    ctx.step(format!("the server is started with at most {DESCRIPTORS} descriptors"));
+    ctx.start(StartOptions { descriptors: Some(DESCRIPTORS), ..StartOptions::default() }).map(drop)
 }
 
 fn visitors(ctx: &mut Context) -> Outcome {
     with_few_descriptors(ctx)?;
     let (mut alice, mut bob) = ctx.two()?;
-    ctx.step(format!(
-        "{VISITORS} visitors come and go, one after the other"
-    ));
+    ctx.step(format!("{VISITORS} visitors come and go, one after the other"));
     for number in 0..VISITORS {
         let what = format!("visitor {} did not get in", number + 1);
         let mut visitor = ctx
@@ -427,8 +351,7 @@ fn out_of_descriptors(ctx: &mut Context) -> Outcome {
     }
     let what = "the server must go on serving those it has";
     alice.says(&bob.name, "still here?")?;
-    bob.hears(&alice.name, "still here?")
-        .means("fd-limit-is-fatal", what)?;
+    bob.hears(&alice.name, "still here?").means("fd-limit-is-fatal", what)?;
     let spins = "the server must wait for descriptors, not ask again and again";
     is_idle(ctx, "fd-limit-is-fatal", spins)?;
     says_it_once(ctx)?;
@@ -451,8 +374,7 @@ fn out_of_descriptors(ctx: &mut Context) -> Outcome {
         }
     };
     carol.says(&bob.name, "in again")?;
-    bob.hears(&carol.name, "in again")
-        .means("fd-limit-is-fatal", what)
+    bob.hears(&carol.name, "in again").means("fd-limit-is-fatal", what)
 }
 
 /// Connections that the kernel accepts whether the server does or not; none is waited for.
@@ -483,11 +405,8 @@ fn says_it_once(ctx: &mut Context) -> Outcome {
         .expected("a line on stderr")
         .got("nothing")
         .late()),
-        _ => Err(fail(
-            "fd-limit-is-fatal",
-            "the server must say it once, not again and again",
-        )
-        .expected("a line on stderr")
-        .got(format!("{lines} lines"))),
+        _ => Err(fail("fd-limit-is-fatal", "the server must say it once, not again and again")
+            .expected("a line on stderr")
+            .got(format!("{lines} lines"))),
     }
 }

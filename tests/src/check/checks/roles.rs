@@ -11,20 +11,10 @@ const OUTLIVES: &[&str] = &["room-outlives-itself"];
 
 pub static CHECKS: &[Check] = &[
     check("who-founds-a-room-is-its-operator", "S5.6", &[], founder),
-    check(
-        "operators-alone-may-do-what-operators-do",
-        "S5.6",
-        ROLE,
-        operators_alone,
-    ),
+    check("operators-alone-may-do-what-operators-do", "S5.6", ROLE, operators_alone),
     check("the-lobby-has-no-operator", "S5.6", ROLE, lobby),
     check("the-right-is-given-and-taken", "S5.6", ROLE, op_and_deop),
-    check(
-        "the-one-who-is-alone-stays-operator",
-        "S5.6",
-        OUTLIVES,
-        alone,
-    ),
+    check("the-one-who-is-alone-stays-operator", "S5.6", OUTLIVES, alone),
     check(
         "the-member-who-is-there-longest-follows-the-last-operator",
         "S5.6",
@@ -47,10 +37,9 @@ fn founder(ctx: &mut Context) -> Outcome {
     ctx.must_be_operator(&mut alice, why)?;
     ctx.must_not_be_operator(&mut bob, "who enters later is no operator")?;
     ctx.may(&mut alice, "/topic tea at five").because(why)?;
-    ctx.hears_of(&mut alice, &mut bob)?
-        .have_one("the topic in a notice", |line| {
-            is_of(line, &den) && line.contains("tea at five")
-        })?;
+    ctx.hears_of(&mut alice, &mut bob)?.have_one("the topic in a notice", |line| {
+        is_of(line, &den) && line.contains("tea at five")
+    })?;
     let shown = ctx.may(&mut bob, "/topic")?;
     shown
         .have_one("the topic in a `* ` line", |line| {
@@ -84,25 +73,17 @@ fn operators_alone(ctx: &mut Context) -> Outcome {
             .means("role-not-checked", "somebody without the right may do it")?;
     }
     let heard = ctx.hears_of(&mut bob, &mut alice)?;
-    heard
-        .lack_room(&den)
-        .means("role-not-checked", "the room heard of what was refused")?;
+    heard.lack_room(&den).means("role-not-checked", "the room heard of what was refused")?;
     let changed = "what was refused has changed the room";
-    ctx.is_heard_in(&den, &mut carol, &mut alice)
-        .means("role-not-checked", changed)?;
+    ctx.is_heard_in(&den, &mut carol, &mut alice).means("role-not-checked", changed)?;
     ctx.must_be_operator(&mut alice, changed)?;
     ctx.must_not_be_operator(&mut bob, changed)?;
-    ctx.joins_room("dan", &den)
-        .means("role-not-checked", changed)?;
+    ctx.joins_room("dan", &den).means("role-not-checked", changed)?;
     let topic = ctx.may(&mut bob, "/topic")?;
-    topic
-        .never_say("coffee")
-        .means("role-not-checked", changed)?;
+    topic.never_say("coffee").means("role-not-checked", changed)?;
     let bans = ctx.may(&mut alice, "/bans")?;
-    bans.have_one("mallory in the list of bans", |line| {
-        line.contains("mallory")
-    })
-    .means("role-not-checked", changed)?;
+    bans.have_one("mallory in the list of bans", |line| line.contains("mallory"))
+        .means("role-not-checked", changed)?;
     Ok(())
 }
 
@@ -118,12 +99,10 @@ fn lobby(ctx: &mut Context) -> Outcome {
             "/topic mine".to_string(),
             "/key mine".to_string(),
         ] {
-            ctx.may_not(&mut alice, &line)
-                .means("role-not-checked", "#lobby has no operator")?;
+            ctx.may_not(&mut alice, &line).means("role-not-checked", "#lobby has no operator")?;
         }
         ctx.may(&mut alice, "/leave #lobby")?;
-        ctx.may(&mut alice, "/join #lobby")
-            .because("#lobby is never forgotten")?;
+        ctx.may(&mut alice, "/join #lobby").because("#lobby is never forgotten")?;
     }
     Ok(())
 }
@@ -134,14 +113,11 @@ fn op_and_deop(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, &format!("/op {}", bob.name))?;
     let notice = format!("[{den}] * {} is now an operator", bob.name);
     for member in [&mut bob, &mut carol] {
-        ctx.hears_of(&mut alice, member)?
-            .have(&notice)
-            .because("all members are told")?;
+        ctx.hears_of(&mut alice, member)?.have(&notice).because("all members are told")?;
     }
     ctx.must_be_operator(&mut bob, "`/op` gives the right")?;
     ctx.must_not_be_operator(&mut carol, "nobody gave carol the right")?;
-    ctx.may(&mut bob, &format!("/deop {}", alice.name))
-        .because("operators are equal")?;
+    ctx.may(&mut bob, &format!("/deop {}", alice.name)).because("operators are equal")?;
     ctx.must_not_be_operator(&mut alice, "`/deop` takes the right")?;
     ctx.may_not(&mut bob, "/op nobody-there").map(drop)?;
     // The last one who gives it up passes it to the other who has been there longest.
@@ -193,12 +169,10 @@ fn successor(ctx: &mut Context) -> Outcome {
         let mut gone = leave(ctx, alice)?;
         let notice = format!("[{den}] * {} is now an operator", bob.name);
         for member in [&mut carol, &mut bob] {
-            member
-                .hears_notice(&format!("`{notice}`"), |line| line == notice)
-                .means(
-                    "room-outlives-itself",
-                    format!("after {way} of the last operator the room has none"),
-                )?;
+            member.hears_notice(&format!("`{notice}`"), |line| line == notice).means(
+                "room-outlives-itself",
+                format!("after {way} of the last operator the room has none"),
+            )?;
         }
         ctx.must_be_operator(&mut bob, "the member who is there longest follows")?;
         ctx.must_not_be_operator(&mut carol, "carol came after bob")?;
@@ -236,9 +210,7 @@ fn forgotten(ctx: &mut Context) -> Outcome {
         }
         let rooms = ctx.may(&mut witness, "/rooms")?;
         let kept = format!("after {way} of all members the room keeps something");
-        rooms
-            .never_say(&den)
-            .means("room-outlives-itself", "an empty room is still listed")?;
+        rooms.never_say(&den).means("room-outlives-itself", "an empty room is still listed")?;
         let bob = match bob {
             Some(bob) => bob,
             None => ctx.joins("bob")?,
@@ -301,13 +273,8 @@ fn harmless(ctx: &mut Context) -> Outcome {
     }
     let lines = ctx.tries(&mut bob, &format!("/{bad} x"))?;
     lines
-        .lack_all("a control character", |line| {
-            line.contains(['\u{1b}', '\u{202e}'])
-        })
-        .means(
-            "relays-terminal-escapes",
-            "an error repeats what was typed: harmless",
-        )?;
+        .lack_all("a control character", |line| line.contains(['\u{1b}', '\u{202e}']))
+        .means("relays-terminal-escapes", "an error repeats what was typed: harmless")?;
     ctx.may(&mut bob, "/topic")?
         .have_one(good, |line| line.contains(good))
         .means("relays-terminal-escapes", means)

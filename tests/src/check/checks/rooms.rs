@@ -15,21 +15,11 @@ const MEMBERS_ALONE: &str = "a-room-is-heard-by-its-members-alone";
 pub static CHECKS: &[Check] = &[
     Check {
         after: &[ONE_LINE],
-        ..check(
-            PRIVATE,
-            "S5.5",
-            &["leaks-across-rooms", "ghost-user"],
-            private,
-        )
+        ..check(PRIVATE, "S5.5", &["leaks-across-rooms", "ghost-user"], private)
     },
     Check {
         after: &[ONE_LINE, PRIVATE],
-        ..check(
-            SPEAKING,
-            "S5.2",
-            &["leaks-across-rooms", "echo-to-sender"],
-            speaking,
-        )
+        ..check(SPEAKING, "S5.2", &["leaks-across-rooms", "echo-to-sender"], speaking)
     },
     check("who-has-no-name-hears-no-room", "S4.2", LEAKS, nameless),
     check(MEMBERS_ALONE, "S5.2", LEAKS, members_alone),
@@ -54,46 +44,24 @@ pub static CHECKS: &[Check] = &[
         &["leave-not-announced"],
         told_who_leaves,
     ),
-    check(
-        "who-leaves-a-room-hears-it-last",
-        "S5.3",
-        LEAKS,
-        leaver_hears_it_last,
-    ),
-    check(
-        "rooms-of-every-allowed-name-can-be-entered",
-        "S5.4",
-        &[],
-        good_names,
-    ),
-    check(
-        "a-bad-room-name-is-refused",
-        "S5.4",
-        &["silent-error"],
-        bad_names,
-    ),
-    check(
-        "room-names-are-compared-without-case",
-        "S5.4",
-        &["case-splits-names"],
-        any_case,
-    ),
+    check("who-leaves-a-room-hears-it-last", "S5.3", LEAKS, leaver_hears_it_last),
+    check("rooms-of-every-allowed-name-can-be-entered", "S5.4", &[], good_names),
+    check("a-bad-room-name-is-refused", "S5.4", &["silent-error"], bad_names),
+    check("room-names-are-compared-without-case", "S5.4", &["case-splits-names"], any_case),
 ];
 
 fn private(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     let mut carol = ctx.joins("carol")?;
-    for line in [
-        format!("/msg {} for you: alone", bob.name),
-        format!("@{}:for you: alone", bob.name),
-    ] {
+    for line in
+        [format!("/msg {} for you: alone", bob.name), format!("@{}:for you: alone", bob.name)]
+    {
         alice.line(&line)?;
-        bob.hears_line(&format!("[private] {}: for you: alone", alice.name))
-            .means_if_got(
-                "[#",
-                "leaks-across-rooms",
-                "a private message reached a room",
-            )?;
+        bob.hears_line(&format!("[private] {}: for you: alone", alice.name)).means_if_got(
+            "[#",
+            "leaks-across-rooms",
+            "a private message reached a room",
+        )?;
     }
     let own = format!("/msg {} a note", alice.name);
     alice.line(&own)?;
@@ -102,13 +70,9 @@ fn private(ctx: &mut Context) -> Outcome {
         .because("one may write to oneself")?;
     ctx.hears_of(&mut alice, &mut carol)?
         .never_say("alone")
-        .means(
-            "leaks-across-rooms",
-            "a private message reached somebody else",
-        )?;
+        .means("leaks-across-rooms", "a private message reached somebody else")?;
     for line in ["/msg nobody-there hello", "@nobody-there:hello"] {
-        ctx.may_not(&mut alice, line)
-            .means("silent-error", "nobody has that name")?;
+        ctx.may_not(&mut alice, line).means("silent-error", "nobody has that name")?;
     }
     let name = bob.name.clone();
     bob.leaves();
@@ -169,12 +133,11 @@ fn nameless(ctx: &mut Context) -> Outcome {
     let welcome = format!("* welcome {}", silent.name);
     match first {
         Heard::Line(line) if line.starts_with(&welcome) => Ok(()),
-        Heard::Line(line) => Err(fail(
-            "leaks-across-rooms",
-            "a client without a name received something",
-        )
-        .expected(format!("{welcome}: ..."))
-        .got(line)),
+        Heard::Line(line) => {
+            Err(fail("leaks-across-rooms", "a client without a name received something")
+                .expected(format!("{welcome}: ..."))
+                .got(line))
+        }
         other => Err(wrong("no welcome").got(format!("{other:?}")).late()),
     }
 }
@@ -193,25 +156,23 @@ fn members_alone(ctx: &mut Context) -> Outcome {
     heard.have(&format!("[{den}] {}: words for the den", alice.name))?;
     for outsider in [&mut carol, &mut dan] {
         let heard = ctx.hears_of(&mut alice, outsider)?;
-        heard.lack_room(&den).and(heard.never_say("words")).means(
-            "leaks-across-rooms",
-            "somebody who is not in the room heard of it",
-        )?;
+        heard
+            .lack_room(&den)
+            .and(heard.never_say("words"))
+            .means("leaks-across-rooms", "somebody who is not in the room heard of it")?;
     }
     // Who enters later hears nothing of what was said before.
     let lines = ctx.tries(&mut dan, &format!("/join {den}"))?;
-    lines.never_say("words for the den").means(
-        "leaks-across-rooms",
-        "who enters a room must not hear what was said before",
-    )
+    lines
+        .never_say("words for the den")
+        .means("leaks-across-rooms", "who enters a room must not hear what was said before")
 }
 
 fn two_slashes(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     for (line, said) in [("//join #den", "/join #den"), ("///", "//")] {
         alice.line(line)?;
-        bob.hears(&alice.name, said)
-            .because("`//TEXT` must say `/TEXT`")?;
+        bob.hears(&alice.name, said).because("`//TEXT` must say `/TEXT`")?;
     }
     Ok(())
 }
@@ -221,10 +182,8 @@ fn neither_words_nor_command(ctx: &mut Context) -> Outcome {
     let half = format!("@{}", bob.name);
     let no_colon = format!("@{} hello", bob.name);
     for line in ["#hello", "#", "# hello", "@", &half, &no_colon] {
-        ctx.may_not(&mut alice, line).means(
-            "silent-error",
-            format!("`{line}` is neither words nor a command"),
-        )?;
+        ctx.may_not(&mut alice, line)
+            .means("silent-error", format!("`{line}` is neither words nor a command"))?;
         ctx.hears_of(&mut alice, &mut bob)?
             .lack_all("what was refused", |heard| {
                 is_said_in(heard, "#lobby") || heard.starts_with("[private]")
@@ -255,9 +214,7 @@ fn told_who_leaves(ctx: &mut Context) -> Outcome {
     let [mut bob, mut carol] = ctx.gather(&den, ["bob", "carol"])?;
     ctx.may(&mut bob, &format!("/join {attic}"))?;
     for (way, leave) in WAYS {
-        let mut zoe = ctx
-            .joins_room("zoe", &den)
-            .means("ghost-user", "zoe has left")?;
+        let mut zoe = ctx.joins_room("zoe", &den).means("ghost-user", "zoe has left")?;
         ctx.may(&mut zoe, &format!("/join {attic}"))?;
         let name = zoe.name.clone();
         ctx.catches_up(&mut bob)?;
@@ -271,18 +228,13 @@ fn told_who_leaves(ctx: &mut Context) -> Outcome {
                     .is_some_and(|(_, rest)| rest == text || rest.starts_with(&format!("{text}: ")))
         };
         let mut heard: Vec<String> = Vec::new();
-        while !["#lobby", &den, &attic]
-            .iter()
-            .all(|room| heard.iter().any(|line| left(line, room)))
+        while !["#lobby", &den, &attic].iter().all(|room| heard.iter().any(|line| left(line, room)))
         {
             let line = bob
                 .hears_notice(&format!("`* {name} left` in every room"), |line| {
                     line.contains(" left")
                 })
-                .means(
-                    "leave-not-announced",
-                    format!("the rooms must be told after {way}"),
-                )?;
+                .means("leave-not-announced", format!("the rooms must be told after {way}"))?;
             heard.push(line);
         }
         let later = ctx.hears_of(&mut carol, &mut bob)?;
@@ -307,29 +259,21 @@ fn leaver_hears_it_last(ctx: &mut Context) -> Outcome {
     let left = format!("[{den}] * {} left", bob.name);
     let last = lines.lines.iter().rfind(|line| is_of(line, &den));
     if last.is_some_and(|line| *line != left) {
-        return Err(
-            fail("leaks-across-rooms", "something came after the notice")
-                .expected(left)
-                .got(lines.lines.join("\n")),
-        );
+        return Err(fail("leaks-across-rooms", "something came after the notice")
+            .expected(left)
+            .got(lines.lines.join("\n")));
     }
     ctx.hears_of(&mut bob, &mut alice)?
         .have(&left)
         .means("leave-not-announced", "the room must be told who left")?;
     alice.line("are we alone?")?;
-    ctx.hears_of(&mut alice, &mut bob)?.lack_room(&den).means(
-        "leaks-across-rooms",
-        "who has left a room must hear it no more",
-    )?;
+    ctx.hears_of(&mut alice, &mut bob)?
+        .lack_room(&den)
+        .means("leaks-across-rooms", "who has left a room must hear it no more")?;
     bob.line("not to the den")?;
     ctx.hears_of(&mut bob, &mut alice)?
-        .lack_all("words from outside", |line| {
-            is_of(line, &den) && line.contains("not to the den")
-        })
-        .means(
-            "leaks-across-rooms",
-            "who has left a room must not speak in it",
-        )
+        .lack_all("words from outside", |line| is_of(line, &den) && line.contains("not to the den"))
+        .means("leaks-across-rooms", "who has left a room must not speak in it")
 }
 
 fn good_names(ctx: &mut Context) -> Outcome {
@@ -363,8 +307,7 @@ fn bad_names(ctx: &mut Context) -> Outcome {
         ctx.may_not(&mut alice, &format!("/join {room}"))
             .because(format!("`{room}` is no name of a room"))?;
     }
-    ctx.may(&mut alice, "/me is in the lobby as before")
-        .map(drop)
+    ctx.may(&mut alice, "/me is in the lobby as before").map(drop)
 }
 
 fn any_case(ctx: &mut Context) -> Outcome {
@@ -374,9 +317,7 @@ fn any_case(ctx: &mut Context) -> Outcome {
     alice.line("hello")?;
     let said = format!("{}: hello", alice.name);
     ctx.hears_of(&mut alice, &mut bob)?
-        .have_one(&format!("[{den}] {said}"), |line| {
-            is_of(line, &den) && line.ends_with(&said)
-        })
+        .have_one(&format!("[{den}] {said}"), |line| is_of(line, &den) && line.ends_with(&said))
         .means("case-splits-names", "two spellings of a name are one room")?;
     let mixed = format!("/leave #D{}", &den[2..]);
     ctx.may(&mut bob, &mixed)

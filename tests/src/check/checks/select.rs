@@ -25,12 +25,7 @@ const fn check(
 }
 
 pub static CHECKS: &[Check] = &[
-    check(
-        "a-newcomer-is-told-its-own-address",
-        "S3.1",
-        &[],
-        own_address,
-    ),
+    check("a-newcomer-is-told-its-own-address", "S3.1", &[], own_address),
     check(
         "who-registers-is-told-so-and-nobody-else",
         "S3.2",
@@ -39,31 +34,11 @@ pub static CHECKS: &[Check] = &[
     ),
     Check {
         needs_process: true,
-        ..check(
-            "the-console-says-who-was-added",
-            "S3.2",
-            &[],
-            console_says_who,
-        )
+        ..check("the-console-says-who-was-added", "S3.2", &[], console_says_who)
     },
-    check(
-        "a-renaming-frees-the-old-name",
-        "S3.2",
-        &["old-name-still-routes"],
-        renaming,
-    ),
-    check(
-        "the-case-of-ones-own-name-may-change",
-        "S3.2",
-        &["name-taken-over"],
-        own_case,
-    ),
-    check(
-        "a-message-says-who-wrote-it",
-        "S3.3",
-        &["anonymous-delivery"],
-        says_who_wrote,
-    ),
+    check("a-renaming-frees-the-old-name", "S3.2", &["old-name-still-routes"], renaming),
+    check("the-case-of-ones-own-name-may-change", "S3.2", &["name-taken-over"], own_case),
+    check("a-message-says-who-wrote-it", "S3.3", &["anonymous-delivery"], says_who_wrote),
     check(
         "a-message-reaches-its-addressee-and-nobody-else",
         "S3.3",
@@ -71,43 +46,13 @@ pub static CHECKS: &[Check] = &[
         only_the_addressee,
     ),
     check("the-text-keeps-its-colons", "S3.3", &[], colons),
-    check(
-        "an-empty-text-is-an-error",
-        "S3.3",
-        &["silent-error"],
-        empty_text,
-    ),
+    check("an-empty-text-is-an-error", "S3.3", &["silent-error"], empty_text),
     check("one-may-write-to-oneself", "S3.3", &[], to_oneself),
-    check(
-        "the-sender-is-told-nothing-when-it-worked",
-        "S3.3",
-        &["echo-to-sender"],
-        told_nothing,
-    ),
-    check(
-        "an-unknown-user-is-an-error",
-        "S3.4",
-        &["silent-error"],
-        unknown_user,
-    ),
-    check(
-        "who-has-no-name-may-not-send",
-        "S3.4",
-        &["unregistered-may-send"],
-        unregistered,
-    ),
-    check(
-        "any-other-line-is-an-error",
-        "S3.4",
-        &["silent-error"],
-        other_lines,
-    ),
-    check(
-        "a-departed-user-is-unknown",
-        "L9",
-        &["ghost-user"],
-        departed,
-    ),
+    check("the-sender-is-told-nothing-when-it-worked", "S3.3", &["echo-to-sender"], told_nothing),
+    check("an-unknown-user-is-an-error", "S3.4", &["silent-error"], unknown_user),
+    check("who-has-no-name-may-not-send", "S3.4", &["unregistered-may-send"], unregistered),
+    check("any-other-line-is-an-error", "S3.4", &["silent-error"], other_lines),
+    check("a-departed-user-is-unknown", "L9", &["ghost-user"], departed),
 ];
 
 fn own_address(ctx: &mut Context) -> Outcome {
@@ -126,17 +71,14 @@ fn registers_itself(ctx: &mut Context) -> Outcome {
         "registers-the-wrong-socket",
         "bob, who came last, was told what alice had asked for",
     )?;
-    alice
-        .hears_line(&format!("Your user detail saved as: {ghost}"))
-        .means(
-            "registers-the-wrong-socket",
-            "alice, who spoke, must be the one who is registered",
-        )?;
-    bob.says(&ghost, "hello")?;
-    alice.hears(&bob.name, "hello").means(
+    alice.hears_line(&format!("Your user detail saved as: {ghost}")).means(
         "registers-the-wrong-socket",
-        "mail for alice must reach alice",
-    )
+        "alice, who spoke, must be the one who is registered",
+    )?;
+    bob.says(&ghost, "hello")?;
+    alice
+        .hears(&bob.name, "hello")
+        .means("registers-the-wrong-socket", "mail for alice must reach alice")
 }
 
 fn console_says_who(ctx: &mut Context) -> Outcome {
@@ -154,28 +96,18 @@ fn renaming(ctx: &mut Context) -> Outcome {
     alice.says(&new, "for the new name")?;
     let heard = bob.hears(&alice.name, "for the new name");
     if String::from_utf8_lossy(&bob.peer.received).contains("for the old name") {
-        return Err(fail(
-            "old-name-still-routes",
-            "after a renaming only the new name receives",
-        )
-        .expected(ctx.protocol.heard(&alice.name, "for the new name"))
-        .got(ctx.protocol.heard(&alice.name, "for the old name")));
+        return Err(fail("old-name-still-routes", "after a renaming only the new name receives")
+            .expected(ctx.protocol.heard(&alice.name, "for the new name"))
+            .got(ctx.protocol.heard(&alice.name, "for the old name")));
     }
-    heard.means(
-        "old-name-still-routes",
-        "after a renaming the new name receives",
-    )?;
-    alice
-        .hears_error()
-        .means("old-name-still-routes", "the old name must be unknown")?;
+    heard.means("old-name-still-routes", "after a renaming the new name receives")?;
+    alice.hears_error().means("old-name-still-routes", "the old name must be unknown")?;
     bob.says(&alice.name, "from me")?;
-    alice.hears(&new, "from me").means(
-        "old-name-still-routes",
-        "who has a new name writes under it",
-    )?;
+    alice
+        .hears(&new, "from me")
+        .means("old-name-still-routes", "who has a new name writes under it")?;
     let mut heir = ctx.connects("bob")?;
-    ctx.registers(&mut heir)
-        .means("old-name-still-routes", "the old name must be free at once")
+    ctx.registers(&mut heir).means("old-name-still-routes", "the old name must be free at once")
 }
 
 fn own_case(ctx: &mut Context) -> Outcome {
@@ -183,10 +115,7 @@ fn own_case(ctx: &mut Context) -> Outcome {
     let new = bob.name.to_ascii_uppercase();
     bob.line(&format!("#{new}"))?;
     bob.hears_line(&format!("Your user detail saved as: {new}"))
-        .means(
-            "name-taken-over",
-            "the case of one's own name may change: nobody else has it",
-        )?;
+        .means("name-taken-over", "the case of one's own name may change: nobody else has it")?;
     bob.line(&format!("@{}:hello", alice.name))?;
     alice.hears(&new, "hello")
 }
@@ -209,8 +138,7 @@ fn only_the_addressee(ctx: &mut Context) -> Outcome {
     alice.says(&bob.name, "for bob alone")?;
     bob.hears(&alice.name, "for bob alone")?;
     for other in [&mut carol, &mut dan] {
-        ctx.nothing_before_a_marker(&mut alice, other)
-            .because("it was not the addressee")?;
+        ctx.nothing_before_a_marker(&mut alice, other).because("it was not the addressee")?;
     }
     Ok(())
 }
@@ -219,25 +147,18 @@ fn colons(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     for text in ["a:b", "see http://example.org:80/", ":)", "12:30:00"] {
         alice.says(&bob.name, text)?;
-        bob.hears(&alice.name, text)
-            .because("a text ends at the line's end, not at a colon")?;
+        bob.hears(&alice.name, text).because("a text ends at the line's end, not at a colon")?;
     }
     alice.says(&bob.name, "  blanks around  ")?;
-    bob.hears(&alice.name, "blanks around")
-        .because("the text is trimmed")
+    bob.hears(&alice.name, "blanks around").because("the text is trimmed")
 }
 
 fn empty_text(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     for text in ["", "  \t "] {
         alice.says(&bob.name, text)?;
-        ctx.nothing_before_a_marker(&mut alice, &mut bob)
-            .because("an empty text is no message")?;
-        answered_with_an_error(
-            ctx,
-            &mut alice,
-            "an empty text must be answered with an error",
-        )?;
+        ctx.nothing_before_a_marker(&mut alice, &mut bob).because("an empty text is no message")?;
+        answered_with_an_error(ctx, &mut alice, "an empty text must be answered with an error")?;
     }
     Ok(())
 }
@@ -247,18 +168,14 @@ fn answered_with_an_error(_: &mut Context, alice: &mut crate::check::Person, why
     let name = alice.name.clone();
     alice.says(&name, "a line to myself")?;
     alice.hears_error().means("silent-error", why)?;
-    alice
-        .hears(&name, "a line to myself")
-        .because("one error for one line")
+    alice.hears(&name, "a line to myself").because("one error for one line")
 }
 
 fn to_oneself(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.joins("alice")?;
     let name = alice.name.clone();
     alice.says(&name, "note to self")?;
-    alice
-        .hears(&name, "note to self")
-        .because("writing to oneself is allowed")
+    alice.hears(&name, "note to self").because("writing to oneself is allowed")
 }
 
 fn told_nothing(ctx: &mut Context) -> Outcome {
@@ -268,22 +185,14 @@ fn told_nothing(ctx: &mut Context) -> Outcome {
     bob.says(&alice.name, "hello to you")?;
     alice
         .hears(&bob.name, "hello to you")
-        .means_if_got(
-            ": hello\\n",
-            "echo-to-sender",
-            "the sender received its own message",
-        )
+        .means_if_got(": hello\\n", "echo-to-sender", "the sender received its own message")
         .because("a sender is told nothing when it worked")
 }
 
 fn unknown_user(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.joins("alice")?;
     alice.line("@nobody-here:hello")?;
-    answered_with_an_error(
-        ctx,
-        &mut alice,
-        "who writes to an unknown user must be told",
-    )
+    answered_with_an_error(ctx, &mut alice, "who writes to an unknown user must be told")
 }
 
 fn unregistered(ctx: &mut Context) -> Outcome {
@@ -298,32 +207,17 @@ fn unregistered(ctx: &mut Context) -> Outcome {
                 .expected("! ...\\n, and nothing for bob")
                 .got(format!("the sender got {other:?}, bob got {delivered:?}"))
                 .late())
-            .means(
-                "unregistered-may-send",
-                "a client without a name was not refused",
-            );
+            .means("unregistered-may-send", "a client without a name was not refused");
         }
     }
     let mut alice = ctx.joins("alice")?;
-    ctx.nothing_before_a_marker(&mut alice, &mut bob).means(
-        "unregistered-may-send",
-        "a message without a sender was delivered",
-    )
+    ctx.nothing_before_a_marker(&mut alice, &mut bob)
+        .means("unregistered-may-send", "a message without a sender was delivered")
 }
 
 fn other_lines(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.joins("alice")?;
-    for line in [
-        "hello",
-        "@",
-        "@bob",
-        "@:hello",
-        ":",
-        "bob:hello",
-        "/help",
-        "!",
-        "* alice left",
-    ] {
+    for line in ["hello", "@", "@bob", "@:hello", ":", "bob:hello", "/help", "!", "* alice left"] {
         alice.line(line)?;
         let why = format!("`{line}` is no line of this protocol: that must be said");
         answered_with_an_error(ctx, &mut alice, &why)?;
@@ -336,8 +230,6 @@ fn departed(ctx: &mut Context) -> Outcome {
     let name = bob.name.clone();
     bob.leaves();
     let mut witness = ctx.joins("witness")?;
-    ctx.is_gone(&name, &mut alice, &mut witness).means(
-        "ghost-user",
-        "who writes to somebody who has left must be told",
-    )
+    ctx.is_gone(&name, &mut alice, &mut witness)
+        .means("ghost-user", "who writes to somebody who has left must be told")
 }

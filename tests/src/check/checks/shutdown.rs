@@ -5,24 +5,14 @@ use crate::check::Check;
 
 #[cfg(unix)]
 pub static CHECKS: &[Check] = &[
-    own_server(
-        "a-signal-ends-the-server-in-order",
-        "S5.10",
-        &[],
-        unix::in_order,
-    ),
+    own_server("a-signal-ends-the-server-in-order", "S5.10", &[], unix::in_order),
     own_server(
         "what-is-owed-is-sent-before-the-end",
         "S5.10",
         &["reorders-or-loses-under-load"],
         unix::under_load,
     ),
-    own_server(
-        "lines-that-wait-do-not-delay-the-end",
-        "S5.10",
-        &[],
-        unix::waiting_lines,
-    ),
+    own_server("lines-that-wait-do-not-delay-the-end", "S5.10", &[], unix::waiting_lines),
     own_server(
         "who-does-not-read-does-not-keep-the-server-alive",
         "S5.10",
@@ -118,9 +108,7 @@ mod unix {
         let mut alice = ctx.joins("alice")?;
         let text = "x".repeat(OWED_TEXT_BYTES);
         let lines = owed_lines();
-        ctx.step(format!(
-            "alice sends {lines} long lines to bob, who does not read"
-        ));
+        ctx.step(format!("alice sends {lines} long lines to bob, who does not read"));
         for number in 0..lines {
             let line = format!("/msg {} {number} {text}\n", bob.name);
             alice.send_silently(line.as_bytes())?;
@@ -168,13 +156,9 @@ mod unix {
     pub fn stuck_reader(ctx: &mut Context) -> Outcome {
         let (mut alice, _bob) = owes(ctx)?;
         send(ctx, Signal::SIGTERM)?;
-        hears_the_end(&mut alice).means(
-            "slow-reader-stalls-others",
-            "bob does not read, and alice is not served",
-        )?;
-        ends_well(ctx).means(
-            "slow-reader-stalls-others",
-            "bob does not read, and the server waits for him",
-        )
+        hears_the_end(&mut alice)
+            .means("slow-reader-stalls-others", "bob does not read, and alice is not served")?;
+        ends_well(ctx)
+            .means("slow-reader-stalls-others", "bob does not read, and the server waits for him")
     }
 }

@@ -32,16 +32,8 @@ const fn check(
 }
 
 pub static CHECKS: &[Check] = &[
-    Check {
-        after: &[],
-        ..check(PRINTS, "S1.1", &["recv-is-not-a-message"], prints)
-    },
-    check(
-        JOINED,
-        "L1",
-        &["recv-is-not-a-message"],
-        two_lines_in_one_segment,
-    ),
+    Check { after: &[], ..check(PRINTS, "S1.1", &["recv-is-not-a-message"], prints) },
+    check(JOINED, "L1", &["recv-is-not-a-message"], two_lines_in_one_segment),
     Check {
         after: &[JOINED],
         ..check(
@@ -51,39 +43,19 @@ pub static CHECKS: &[Check] = &[
             cut_everywhere,
         )
     },
-    check(
-        "half-a-line-is-not-printed",
-        "L2",
-        &["half-message-delivered"],
-        half_a_line,
-    ),
+    check("half-a-line-is-not-printed", "L2", &["half-message-delivered"], half_a_line),
     check(
         "a-long-line-is-not-printed-and-the-next-one-is",
         "L3",
         &["cut-at-the-buffer-size"],
         too_long,
     ),
-    check(
-        "a-line-that-is-not-utf8-is-not-printed",
-        "L4",
-        &["not-utf8-kills"],
-        not_utf8,
-    ),
-    check(
-        "terminal-controls-are-not-printed",
-        "L5",
-        &["relays-terminal-escapes"],
-        escapes,
-    ),
+    check("a-line-that-is-not-utf8-is-not-printed", "L4", &["not-utf8-kills"], not_utf8),
+    check("terminal-controls-are-not-printed", "L5", &["relays-terminal-escapes"], escapes),
     check("blanks-around-a-line-are-not-printed", "L6", &[], blanks),
     Check {
         protocols: &[Protocol::Simplex],
-        ..check(
-            "nothing-at-all-is-sent-back",
-            "S1.1",
-            &["echo-to-sender"],
-            sends_nothing,
-        )
+        ..check("nothing-at-all-is-sent-back", "S1.1", &["echo-to-sender"], sends_nothing)
     },
     check(
         "the-next-sender-is-served",
@@ -91,12 +63,7 @@ pub static CHECKS: &[Check] = &[
         &["ignores-eof", "spins-after-departure"],
         next_sender,
     ),
-    check(
-        "a-sender-that-resets-ends-nobody-else",
-        "L13",
-        &["rude-client-kills-server"],
-        reset,
-    ),
+    check("a-sender-that-resets-ends-nobody-else", "L13", &["rude-client-kills-server"], reset),
     check("exit-ends-the-connection", "L11", &[], exit),
 ];
 
@@ -110,10 +77,7 @@ impl Context<'_> {
     /// No line of the console has `text` in it. Only after a marker that came later.
     fn has_not_printed(&mut self, text: &str) -> Outcome {
         let printed = self.process()?.stdout.lock().lines.clone();
-        self.step(format!(
-            "no line of the console may contain `{}`",
-            visible(text.as_bytes())
-        ));
+        self.step(format!("no line of the console may contain `{}`", visible(text.as_bytes())));
         match printed.iter().find(|line| line.contains(text)) {
             None => Ok(()),
             Some(line) => Err(wrong("the server has printed what it must not")
@@ -126,8 +90,7 @@ impl Context<'_> {
 fn prints(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.dials("alice")?;
     alice.line("hello")?;
-    ctx.prints(&alice, "hello")
-        .because("the simplest message was not shown")
+    ctx.prints(&alice, "hello").because("the simplest message was not shown")
 }
 
 fn two_lines_in_one_segment(ctx: &mut Context) -> Outcome {
@@ -156,21 +119,10 @@ fn cut_everywhere(ctx: &mut Context) -> Outcome {
         alice.send(&[second, after.as_bytes(), b"\n"].concat())?;
         ctx.prints(&alice, &after)?;
         let address = alice.peer.address()?;
-        let whole = format!(
-            "[{}]:{} => {}",
-            address.ip(),
-            address.port(),
-            line.trim_end()
-        );
+        let whole = format!("[{}]:{} => {}", address.ip(), address.port(), line.trim_end());
         let printed = ctx.process()?.stdout.lock().lines.clone();
         if printed.iter().filter(|shown| **shown == whole).count() != cut {
-            let shown = printed
-                .iter()
-                .rev()
-                .take(3)
-                .rev()
-                .cloned()
-                .collect::<Vec<_>>();
+            let shown = printed.iter().rev().take(3).rev().cloned().collect::<Vec<_>>();
             return Err(fail(
                 "recv-is-not-a-message",
                 format!(
@@ -191,24 +143,19 @@ fn half_a_line(ctx: &mut Context) -> Outcome {
     ctx.prints(&alice, "whole")?; // it has read the half as well, then
     alice.leaves();
     marker(ctx)?;
-    ctx.has_not_printed("half a li").means(
-        "half-message-delivered",
-        "a line without its LF was printed when its sender ended",
-    )
+    ctx.has_not_printed("half a li")
+        .means("half-message-delivered", "a line without its LF was printed when its sender ended")
 }
 
 fn too_long(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.dials("alice")?;
     let longest = "y".repeat(LINE_BYTES_MAX - 1);
     alice.line(&longest)?;
-    ctx.prints(&alice, &longest).means(
-        "cut-at-the-buffer-size",
-        "a line of 2048 bytes was not printed whole",
-    )?;
+    ctx.prints(&alice, &longest)
+        .means("cut-at-the-buffer-size", "a line of 2048 bytes was not printed whole")?;
     alice.line(&"x".repeat(5000))?;
     alice.line("next")?;
-    ctx.prints(&alice, "next")
-        .because("the line after one that was too long was not printed")?;
+    ctx.prints(&alice, "next").because("the line after one that was too long was not printed")?;
     ctx.has_not_printed("xxx").means(
         "cut-at-the-buffer-size",
         "a line of more than 2048 bytes was printed, whole or in pieces",
@@ -219,12 +166,9 @@ fn not_utf8(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.dials("alice")?;
     alice.send(b"bad \xff\xfe bytes\n")?;
     alice.line("good")?;
-    ctx.prints(&alice, "good").means(
-        "not-utf8-kills",
-        "after a line that is not UTF-8 nothing more is printed",
-    )?;
-    ctx.has_not_printed("bytes")
-        .because("a line that is not UTF-8 was printed")
+    ctx.prints(&alice, "good")
+        .means("not-utf8-kills", "after a line that is not UTF-8 nothing more is printed")?;
+    ctx.has_not_printed("bytes").because("a line that is not UTF-8 was printed")
 }
 
 fn escapes(ctx: &mut Context) -> Outcome {
@@ -232,13 +176,7 @@ fn escapes(ctx: &mut Context) -> Outcome {
     alice.send("a\x1b[2Jb\u{7}c\u{202e}d\u{9b}e\n".as_bytes())?;
     let shown = "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e";
     let outcome = ctx.prints(&alice, shown);
-    let has_escape = ctx
-        .process()?
-        .stdout
-        .lock()
-        .lines
-        .iter()
-        .any(|line| line.contains('\x1b'));
+    let has_escape = ctx.process()?.stdout.lock().lines.iter().any(|line| line.contains('\x1b'));
     match outcome {
         Err(_) if has_escape => outcome.means(
             "relays-terminal-escapes",
@@ -255,11 +193,7 @@ fn blanks(ctx: &mut Context) -> Outcome {
     let address = alice.peer.address()?;
     let start = format!("[{}]:{} =>", address.ip(), address.port());
     let printed = ctx.process()?.stdout.lock().lines.clone();
-    match printed
-        .iter()
-        .filter(|line| line.starts_with(&start))
-        .count()
-    {
+    match printed.iter().filter(|line| line.starts_with(&start)).count() {
         1 => Ok(()),
         _ => Err(wrong("an empty line was printed").got(visible(printed.join("\n").as_bytes()))),
     }
@@ -287,11 +221,7 @@ fn sends_nothing(ctx: &mut Context) -> Outcome {
     match end {
         Some(End::Closed) => Ok(()),
         Some(End::Reset) => Err(wrong("the connection was reset").expected("end of stream")),
-        None => Err(fail(
-            "ignores-eof",
-            "the server does not close after its client's end",
-        )
-        .late()),
+        None => Err(fail("ignores-eof", "the server does not close after its client's end").late()),
     }
 }
 
@@ -304,10 +234,8 @@ fn next_sender(ctx: &mut Context) -> Outcome {
     alice.line("still first")?;
     ctx.prints(&alice, "still first")?;
     alice.leaves();
-    ctx.prints(&bob, "second").means(
-        "ignores-eof",
-        "when a sender has ended, the next one is not served",
-    )
+    ctx.prints(&bob, "second")
+        .means("ignores-eof", "when a sender has ended, the next one is not served")
 }
 
 fn reset(ctx: &mut Context) -> Outcome {
@@ -316,15 +244,10 @@ fn reset(ctx: &mut Context) -> Outcome {
     }
     let mut alice = ctx.dials("alice")?;
     alice.send(b"whole\nhalf")?;
-    ctx.prints(&alice, "whole").means(
-        "rude-client-kills-server",
-        "after twenty resets nobody is served",
-    )?;
+    ctx.prints(&alice, "whole")
+        .means("rude-client-kills-server", "after twenty resets nobody is served")?;
     alice.resets();
-    marker(ctx).means(
-        "rude-client-kills-server",
-        "after a reset in mid-line nobody is served",
-    )
+    marker(ctx).means("rude-client-kills-server", "after a reset in mid-line nobody is served")
 }
 
 fn exit(ctx: &mut Context) -> Outcome {
@@ -339,8 +262,7 @@ fn exit(ctx: &mut Context) -> Outcome {
     }
     alice.leaves();
     marker(ctx)?;
-    ctx.has_not_printed("=> after")
-        .because("a line after `exit` was printed")
+    ctx.has_not_printed("=> after").because("a line after `exit` was printed")
 }
 
 /// Somebody who comes later is served: so everything before has been dealt with.

@@ -52,14 +52,7 @@ const fn check(
 }
 
 pub static CHECKS: &[Check] = &[
-    check(
-        STALLS,
-        "L13",
-        &["slow-reader-stalls-others"],
-        &[ONE_LINE, JOINED],
-        false,
-        delays_nobody,
-    ),
+    check(STALLS, "L13", &["slow-reader-stalls-others"], &[ONE_LINE, JOINED], false, delays_nobody),
     check(
         "one-who-does-not-read-is-closed-at-the-bound",
         "L13",
@@ -103,11 +96,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "a-reset-in-mid-broadcast-harms-nobody-else",
         "L13",
-        &[
-            "wrong-client-evicted",
-            "broadcast-stops-at-the-first-error",
-            "leave-not-announced",
-        ],
+        &["wrong-client-evicted", "broadcast-stops-at-the-first-error", "leave-not-announced"],
         &[STALLS],
         false,
         reset_in_mid_broadcast,
@@ -120,10 +109,7 @@ fn more_than_can_wait() -> usize {
 }
 
 fn flood_line(protocol: Protocol, to: &str) -> String {
-    format!(
-        "{}\n",
-        protocol.saying(to, &format!("flood {:x<FLOOD_TEXT_BYTES$}", ""))
-    )
+    format!("{}\n", protocol.saying(to, &format!("flood {:x<FLOOD_TEXT_BYTES$}", "")))
 }
 
 fn is_no_flood(line: &str) -> bool {
@@ -190,10 +176,7 @@ impl Scene {
         mut after_round: impl FnMut(&mut Context, usize) -> Outcome,
     ) -> Outcome<usize> {
         let line = flood_line(ctx.protocol, to);
-        ctx.step(format!(
-            "alice floods {to}: {goal} bytes in lines of {}",
-            line.len()
-        ));
+        ctx.step(format!("alice floods {to}: {goal} bytes in lines of {}", line.len()));
         let mut taken = 0;
         while taken < goal {
             let marker = format!("round {taken} for {to}");
@@ -201,9 +184,7 @@ impl Scene {
             let round = line.repeat(LINES_PER_ROUND) + &marker_line;
             let pushed = push(&self.alice, round.as_bytes());
             self.probe(ctx.patience).inspect_err(|_| {
-                ctx.step(format!(
-                    "after {taken} bytes, a line of bob's does not reach carol"
-                ));
+                ctx.step(format!("after {taken} bytes, a line of bob's does not reach carol"));
             })?;
             let heard = ctx.protocol.heard(&self.alice.name, &marker);
             if pushed != Pushed::All || !self.hear_all(&heard, ctx) {
@@ -213,10 +194,7 @@ impl Scene {
             taken += round.len();
             after_round(ctx, taken)?;
         }
-        ctx.step(format!(
-            "{taken} bytes were taken, {} probes went through",
-            self.probes
-        ));
+        ctx.step(format!("{taken} bytes were taken, {} probes went through", self.probes));
         Ok(taken)
     }
 }
@@ -225,14 +203,12 @@ fn delays_nobody(ctx: &mut Context) -> Outcome {
     let mut scene = Scene::new(ctx)?;
     let goal = more_than_can_wait();
     let slow = scene.slow.name.clone();
-    let taken = scene.flood(ctx, &slow, goal, |_, _| Ok(())).means(
-        "slow-reader-stalls-others",
-        "one client does not read, and others wait",
-    )?;
-    scene.probe(ctx.patience).means(
-        "slow-reader-stalls-others",
-        "one client does not read, and others wait",
-    )?;
+    let taken = scene
+        .flood(ctx, &slow, goal, |_, _| Ok(()))
+        .means("slow-reader-stalls-others", "one client does not read, and others wait")?;
+    scene
+        .probe(ctx.patience)
+        .means("slow-reader-stalls-others", "one client does not read, and others wait")?;
     proven(ctx, &mut scene, taken, goal)
 }
 
@@ -243,9 +219,7 @@ fn proven(ctx: &Context, scene: &mut Scene, taken: usize, goal: usize) -> Outcom
         return Ok(());
     }
     if scene.alice_hears.lock().ended {
-        return Err(inconclusive(
-            "the server ended the flooder before slow's buffer was full",
-        ));
+        return Err(inconclusive("the server ended the flooder before slow's buffer was full"));
     }
     ctx.step("the server holds alice back: the buffers for slow are full");
     Ok(())
@@ -272,14 +246,10 @@ fn closed_at_the_bound(ctx: &mut Context) -> Outcome {
         .expected("slow is closed when more than the bound is owed to it")
         .got(format!("slow is still connected after {taken} bytes"))
         .late()),
-        None => Err(
-            fail("unbounded-queue", "one who does not read was never closed")
-                .expected("slow is closed when more than the bound is owed to it")
-                .got(format!(
-                    "slow is still connected, and received {got} bytes late"
-                ))
-                .late(),
-        ),
+        None => Err(fail("unbounded-queue", "one who does not read was never closed")
+            .expected("slow is closed when more than the bound is owed to it")
+            .got(format!("slow is still connected, and received {got} bytes late"))
+            .late()),
     }
 }
 
@@ -289,11 +259,8 @@ fn memory_is_bounded(ctx: &mut Context) -> Outcome {
     // the one who does not read is closed, or everything more is kept for it.
     let (slow, first_part) = (scene.slow.name.clone(), more_than_can_wait());
     let mut usual = None;
-    let taken = scene.flood(
-        ctx,
-        &slow,
-        first_part + MEMORY_FLOOD_BYTES,
-        |ctx, taken| match usual {
+    let taken =
+        scene.flood(ctx, &slow, first_part + MEMORY_FLOOD_BYTES, |ctx, taken| match usual {
             Some(usual) => grown_too_much(
                 ctx,
                 usual,
@@ -306,14 +273,9 @@ fn memory_is_bounded(ctx: &mut Context) -> Outcome {
                 Ok(())
             }
             None => Ok(()),
-        },
-    )?;
+        })?;
     let enough = taken >= first_part || !scene.alice_hears.lock().ended;
-    if enough {
-        Ok(())
-    } else {
-        Err(inconclusive("the server ended the flooder early"))
-    }
+    if enough { Ok(()) } else { Err(inconclusive("the server ended the flooder early")) }
 }
 
 /// From now on the kernel may help as much as it likes.
@@ -405,10 +367,7 @@ fn endless_line(ctx: &mut Context) -> Outcome {
 
 /// The numbered lines of one flooder: all of one letter, so that a mixture shows.
 fn numbered(protocol: Protocol, to: &str, letter: char, number: usize) -> (String, String) {
-    let text = format!(
-        "{number:06} {}",
-        letter.to_string().repeat(FLOOD_TEXT_BYTES)
-    );
+    let text = format!("{number:06} {}", letter.to_string().repeat(FLOOD_TEXT_BYTES));
     (format!("{}\n", protocol.saying(to, &text)), text)
 }
 
@@ -443,39 +402,28 @@ fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
         }
         lines += 1;
         let known =
-            [(&ann, 'a'), (&ben, 'b')]
-                .iter()
-                .enumerate()
-                .find_map(|(sender, (person, letter))| {
-                    let frame = protocol.heard(&person.name, "");
-                    let number: usize = line.strip_prefix(&frame)?.get(..6)?.parse().ok()?;
-                    let (_, text) = numbered(protocol, &to, *letter, number);
-                    (line == protocol.heard(&person.name, &text)).then_some((sender, number))
-                });
+            [(&ann, 'a'), (&ben, 'b')].iter().enumerate().find_map(|(sender, (person, letter))| {
+                let frame = protocol.heard(&person.name, "");
+                let number: usize = line.strip_prefix(&frame)?.get(..6)?.parse().ok()?;
+                let (_, text) = numbered(protocol, &to, *letter, number);
+                (line == protocol.heard(&person.name, &text)).then_some((sender, number))
+            });
         let Some((sender, number)) = known else {
-            return Err(fail(
-                "interleaved-writes",
-                "a line of two senders, or of none, arrived",
-            )
-            .expected("whole lines, each of one sender")
-            .got(crate::check::difference::brief(line.as_bytes())));
+            return Err(fail("interleaved-writes", "a line of two senders, or of none, arrived")
+                .expected("whole lines, each of one sender")
+                .got(crate::check::difference::brief(line.as_bytes())));
         };
         let expected = next[sender].map_or(0, |last| last + 1);
         if number != expected {
-            return Err(fail(
-                "reorders-or-loses-under-load",
-                "a line is missing or out of order",
-            )
-            .expected(format!("line {expected} of sender {sender}"))
-            .got(format!("line {number}")));
+            return Err(fail("reorders-or-loses-under-load", "a line is missing or out of order")
+                .expected(format!("line {expected} of sender {sender}"))
+                .got(format!("line {number}")));
         }
         next[sender] = Some(number);
     }
     drop(drains);
     match lines {
-        0..10 => Err(inconclusive(format!(
-            "only {lines} lines reached the late reader"
-        ))),
+        0..10 => Err(inconclusive(format!("only {lines} lines reached the late reader"))),
         _ => Ok(()),
     }
 }
@@ -490,8 +438,7 @@ fn reset_in_mid_broadcast(ctx: &mut Context) -> Outcome {
     ctx.step("ann says 200 lines to all; victim does not read, and resets in the middle");
     let says = |ann: &mut Person, to: &str, number: usize| {
         let text = format!("{number:03} {}", "y".repeat(1000));
-        ann.send_silently(format!("{}\n", ann.protocol.saying(to, &text)).as_bytes())
-            .map(|()| text)
+        ann.send_silently(format!("{}\n", ann.protocol.saying(to, &text)).as_bytes()).map(|()| text)
     };
     let everybody = [ben.name.clone(), cyd.name.clone()];
     let mut victim = Some(victim);

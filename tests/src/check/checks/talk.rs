@@ -38,10 +38,7 @@ pub const fn own_server(
     misconceptions: &'static [&'static str],
     run: fn(&mut Context) -> Outcome,
 ) -> Check {
-    Check {
-        needs_process: true,
-        ..check(name, rule, misconceptions, run)
-    }
+    Check { needs_process: true, ..check(name, rule, misconceptions, run) }
 }
 
 /// What somebody received, line by line.
@@ -98,17 +95,12 @@ impl Lines {
         let Some(place) = self.places(event).next() else {
             return Ok(());
         };
-        let later = Lines {
-            who: self.who.clone(),
-            lines: self.lines[place + 1..].to_vec(),
-        };
+        let later = Lines { who: self.who.clone(), lines: self.lines[place + 1..].to_vec() };
         later.lack_all(&format!("it after `{}`", self.lines[place]), unwanted)
     }
 
     pub fn error(&self) -> Option<&str> {
-        self.places(|line| line.starts_with("! "))
-            .next()
-            .map(|place| self.lines[place].as_str())
+        self.places(|line| line.starts_with("! ")).next().map(|place| self.lines[place].as_str())
     }
 
     /// Whether a `* ` line, which answers somebody, says `text`.
@@ -136,9 +128,7 @@ impl Lines {
 
 /// Whether `line` is one of `room`, which may be shown in another case.
 pub fn is_of(line: &str, room: &str) -> bool {
-    let shown = line
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("] "));
+    let shown = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
     shown.is_some_and(|(shown, _)| shown.eq_ignore_ascii_case(room))
 }
 
@@ -259,9 +249,7 @@ impl Context<'_> {
     }
 
     pub fn must_not_be_operator(&mut self, person: &mut Person, why: &str) -> Outcome {
-        self.may_not(person, "/bans")
-            .map(drop)
-            .means("role-not-checked", why)
+        self.may_not(person, "/bans").map(drop).means("role-not-checked", why)
     }
 }
 
@@ -280,10 +268,7 @@ impl Person {
 }
 
 fn lines_until(person: &mut Person, last: &str) -> Outcome<Lines> {
-    let mut lines = Lines {
-        who: person.name.clone(),
-        lines: Vec::new(),
-    };
+    let mut lines = Lines { who: person.name.clone(), lines: Vec::new() };
     loop {
         match person.next_of_any_kind(Instant::now() + person.patience) {
             Heard::Line(line) if line == last => return Ok(lines),

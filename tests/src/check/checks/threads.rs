@@ -42,51 +42,23 @@ const fn console(
     misconceptions: &'static [&'static str],
     run: fn(&mut Context) -> Outcome,
 ) -> Check {
-    Check {
-        needs_process: true,
-        ..check(name, rule, misconceptions, run)
-    }
+    Check { needs_process: true, ..check(name, rule, misconceptions, run) }
 }
 
 pub static CHECKS: &[Check] = &[
     Check {
         protocols: WITH_NICK,
-        ..console(
-            "the-console-says-who-connected",
-            "S4.1",
-            &[],
-            console_connected,
-        )
+        ..console("the-console-says-who-connected", "S4.1", &[], console_connected)
     },
     Check {
         protocols: WITH_NICK,
-        ..check(
-            "a-refused-name-is-asked-for-again",
-            "S4.2",
-            &[],
-            asked_again,
-        )
+        ..check("a-refused-name-is-asked-for-again", "S4.2", &[], asked_again)
     },
-    check(
-        "who-has-no-name-hears-nothing",
-        "S4.2",
-        &[],
-        nameless_hears_nothing,
-    ),
+    check("who-has-no-name-hears-nothing", "S4.2", &[], nameless_hears_nothing),
     check("a-welcome-says-who-is-here", "S4.3", &[], welcome),
-    check(
-        "a-welcome-never-exceeds-8192-bytes",
-        "S4.3",
-        &[],
-        long_welcome,
-    ),
+    check("a-welcome-never-exceeds-8192-bytes", "S4.3", &[], long_welcome),
     check("the-others-are-told-who-joined", "S4.3", &[], joined),
-    check(
-        "a-message-never-comes-back-to-its-sender",
-        "S4.4",
-        &["echo-to-sender"],
-        no_echo,
-    ),
+    check("a-message-never-comes-back-to-its-sender", "S4.4", &["echo-to-sender"], no_echo),
     Check {
         after: &[ONE_LINE, "a-message-never-comes-back-to-its-sender"],
         ..check(
@@ -139,10 +111,8 @@ fn asked_again(ctx: &mut Context) -> Outcome {
     let too_long = "x".repeat(3000);
     for bad in ["not a name".as_bytes(), b"x\xff", too_long.as_bytes()] {
         dan.send(&[bad, b"\n"].concat())?;
-        dan.hears_error()
-            .because(format!("`{}` is no name", brief(bad)))?;
-        dan.hears_line("NICK")
-            .because("after a refused name the server asks again")?;
+        dan.hears_error().because(format!("`{}` is no name", brief(bad)))?;
+        dan.hears_line("NICK").because("after a refused name the server asks again")?;
     }
     ctx.registers(&mut dan)
 }
@@ -154,9 +124,7 @@ fn nameless_hears_nothing(ctx: &mut Context) -> Outcome {
     bob.hears(&alice.name, "hello")?;
     let name = alice.name.clone();
     alice.leaves();
-    bob.hears_notice(&format!("`* {name} left`"), |line| {
-        line == format!("* {name} left")
-    })?;
+    bob.hears_notice(&format!("`* {name} left`"), |line| line == format!("* {name} left"))?;
     silent.line(&silent.name.clone())?;
     let first = silent.next_of_any_kind(Instant::now() + ctx.patience);
     match first {
@@ -205,9 +173,8 @@ fn long_welcome(ctx: &mut Context) -> Outcome {
     let start = format!("* welcome {}: {} here (", bob.name, MANY + 1);
     let line = bob.hears_notice("the welcome", |line| line.starts_with("* welcome "))?;
     let named = line.matches("somebody-very-").count() + usize::from(line.contains(", bob"));
-    let more = line
-        .rsplit_once(", and ")
-        .and_then(|(_, rest)| rest.strip_suffix(" more)")?.parse().ok());
+    let more =
+        line.rsplit_once(", and ").and_then(|(_, rest)| rest.strip_suffix(" more)")?.parse().ok());
     if line.len() + 1 > SERVER_LINE_BYTES_MAX {
         return Err(wrong(format!("the welcome has {} bytes", line.len() + 1))
             .expected(format!("at most {SERVER_LINE_BYTES_MAX} bytes"))
@@ -237,16 +204,9 @@ fn all_others(ctx: &mut Context) -> Outcome {
         people.push(ctx.joins(name)?);
     }
     for speaker in 0..people.len() {
-        let (name, text) = (
-            people[speaker].name.clone(),
-            format!("hello from {speaker}"),
-        );
+        let (name, text) = (people[speaker].name.clone(), format!("hello from {speaker}"));
         people[speaker].says("all", &text)?;
-        for (_, listener) in people
-            .iter_mut()
-            .enumerate()
-            .filter(|(at, _)| *at != speaker)
-        {
+        for (_, listener) in people.iter_mut().enumerate().filter(|(at, _)| *at != speaker) {
             listener.hears(&name, &text).means(
                 "broadcast-stops-at-the-first-error",
                 "a message must reach all others, not some of them",
@@ -266,11 +226,9 @@ fn no_echo(ctx: &mut Context) -> Outcome {
     let answered = alice.hears(&bob.name, "loud and clear");
     let received = String::from_utf8_lossy(&alice.peer.received);
     match received.lines().find(|line| line.contains(text)) {
-        Some(line) => Err(
-            fail("echo-to-sender", "the sender received its own message")
-                .expected(ctx.protocol.heard(&bob.name, "loud and clear"))
-                .got(line),
-        ),
+        Some(line) => Err(fail("echo-to-sender", "the sender received its own message")
+            .expected(ctx.protocol.heard(&bob.name, "loud and clear"))
+            .got(line)),
         None => answered,
     }
 }
@@ -283,34 +241,20 @@ fn console_message(ctx: &mut Context) -> Outcome {
     ctx.console_shows(&format!("[{}]:{} => hello", address.ip(), address.port()))?;
     alice.says(&bob.name, "a\u{1b}[2Jb\u{9b}c")?;
     bob.next();
-    ctx.console_shows(&format!(
-        "[{}]:{} => a\u{fffd}[2Jb\u{fffd}c",
-        address.ip(),
-        address.port()
-    ))
-    .means(
-        "relays-terminal-escapes",
-        "control characters must not reach the console",
-    )
+    ctx.console_shows(&format!("[{}]:{} => a\u{fffd}[2Jb\u{fffd}c", address.ip(), address.port()))
+        .means("relays-terminal-escapes", "control characters must not reach the console")
 }
 
 fn left(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     for (way, leave) in WAYS {
-        let zoe = ctx
-            .joins("zoe")
-            .means("ghost-user", "the name zoe was not free again")?;
+        let zoe = ctx.joins("zoe").means("ghost-user", "the name zoe was not free again")?;
         let expected = format!("* {} left", zoe.name);
         leave(zoe)?;
         bob.hears_notice(&format!("`{expected}`"), |line| line == expected)
-            .means(
-                "leave-not-announced",
-                format!("the others must be told after {way}"),
-            )?;
-        hears_no_notice(ctx, &mut alice, &mut bob, &expected).means(
-            "leave-not-announced",
-            format!("the others must be told once after {way}"),
-        )?;
+            .means("leave-not-announced", format!("the others must be told after {way}"))?;
+        hears_no_notice(ctx, &mut alice, &mut bob, &expected)
+            .means("leave-not-announced", format!("the others must be told once after {way}"))?;
     }
     Ok(())
 }
@@ -334,9 +278,7 @@ fn hears_no_notice(
             Heard::Line(line) if line == expected => return Ok(()),
             Heard::Line(_) => {}
             other => {
-                return Err(wrong("the marker did not come")
-                    .got(format!("{other:?}"))
-                    .late());
+                return Err(wrong("the marker did not come").got(format!("{other:?}")).late());
             }
         }
     }
@@ -355,24 +297,18 @@ fn who_left(ctx: &mut Context) -> Outcome {
             person.leaves()
         }
         let line = ann
-            .hears_notice("who left", |line| {
-                line.starts_with("* ") && line.ends_with(" left")
-            })
+            .hears_notice("who left", |line| line.starts_with("* ") && line.ends_with(" left"))
             .means("leave-not-announced", "the others must be told who left")?;
         gone.push(name.clone());
         if line != format!("* {name} left") {
-            return Err(
-                fail("parallel-lists-drift", "somebody else is said to have left")
-                    .differs(format!("* {name} left").as_bytes(), line.as_bytes()),
-            );
+            return Err(fail("parallel-lists-drift", "somebody else is said to have left")
+                .differs(format!("* {name} left").as_bytes(), line.as_bytes()));
         }
     }
     let mut zoe = ctx.joins("zoe")?;
     zoe.says(&ann.name, "who is here?")?;
-    ann.hears(&zoe.name, "who is here?").means(
-        "parallel-lists-drift",
-        "after departures a message has the wrong sender",
-    )
+    ann.hears(&zoe.name, "who is here?")
+        .means("parallel-lists-drift", "after departures a message has the wrong sender")
 }
 
 fn leaves_in_silence(ctx: &mut Context) -> Outcome {

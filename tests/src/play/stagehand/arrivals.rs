@@ -45,10 +45,7 @@ impl Stagehand {
     fn start_client(&self, name: &str) -> anyhow::Result<Process> {
         let mut command = Command::new(self.stage.program()?);
         let (host, port) = (self.server.address.ip(), self.server.address.port());
-        command
-            .arg("client")
-            .arg(host.to_string())
-            .arg(port.to_string());
+        command.arg("client").arg(host.to_string()).arg(port.to_string());
         match self.stage.number {
             1 | 2 => command.arg("-v"), // it says when it is connected, though nobody serves it yet
             3 => &mut command,
@@ -88,12 +85,7 @@ impl Stagehand {
     pub(super) fn expect_arrival(&mut self, name: &str) -> Result<(), Trouble> {
         let mut before = self.design.clone();
         before.clients.retain(|other| other != name);
-        let step = Step {
-            line: 0,
-            who: name.to_string(),
-            event: Event::Joins,
-            at_once: false,
-        };
+        let step = Step { line: 0, who: name.to_string(), event: Event::Joins, at_once: false };
         let promise = before.promise(&step);
         let expected = expectations(&[step], &[promise]);
         self.look(&[name], &expected).map(|_| ())
@@ -127,11 +119,8 @@ impl Stagehand {
         };
         let lines = person.take_lines(self.stage.number);
         let own_notice = format!("[#lobby] * {name} left");
-        let surprise = lines
-            .into_iter()
-            .find(|line| !line.starts_with(&own_notice));
-        self.transcripts
-            .push((name.to_string(), std::mem::take(&mut person.transcript)));
+        let surprise = lines.into_iter().find(|line| !line.starts_with(&own_notice));
+        self.transcripts.push((name.to_string(), std::mem::take(&mut person.transcript)));
         left.map_err(|trouble| trouble.of(name))?;
         if let Some(line) = surprise {
             return Err(trouble("nothing more", format!("`{line}`")).of(name));
@@ -168,10 +157,7 @@ impl Stagehand {
             let probe = self.next_mark();
             self.type_line(&witness, &format!("@{name}:{probe}"));
             self.mark(&[&witness])?;
-            let person = self
-                .people
-                .get_mut(&witness)
-                .expect("a client of the design");
+            let person = self.people.get_mut(&witness).expect("a client of the design");
             let errors = person.lines.iter().position(|line| line.starts_with("! "));
             if let Some(error) = errors {
                 let line = person.lines.remove(error);
@@ -179,9 +165,7 @@ impl Stagehand {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(person
-                    .missing(&format!("! no such user: {name}"))
-                    .of(&witness));
+                return Err(person.missing(&format!("! no such user: {name}")).of(&witness));
             }
             thread::sleep(LOOK_AGAIN);
         }
@@ -192,10 +176,7 @@ impl Stagehand {
         if let Some(server) = &mut self.server.process {
             server.end_input();
         }
-        let clients = self
-            .people
-            .values_mut()
-            .filter_map(|person| person.client.as_mut());
+        let clients = self.people.values_mut().filter_map(|person| person.client.as_mut());
         clients.for_each(Process::end_input);
         for (name, person) in &mut self.people {
             if person.client.is_some() {
