@@ -5,6 +5,7 @@ use crate::defects::Defect;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
 use std::time::Duration;
 
 /// Rule L13.
@@ -12,6 +13,9 @@ const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a client whose connection ends may take to receive what it is owed (L10).
 const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long one defect collects lines before it writes them.
+const COLLECTING: Duration = Duration::from_millis(50);
 
 pub struct Outbox {
     pub stream: TcpStream,
@@ -52,7 +56,7 @@ impl Outbox {
         }
         if self.defect.is("reorders-under-load") {
             let outbox = Arc::clone(self);
-            std::thread::spawn(move || outbox.queue(line));
+            thread::spawn(move || outbox.queue(line));
             return true;
         }
         self.queue(line)
@@ -88,6 +92,12 @@ impl Outbox {
     /// The writer's thread.
     pub fn run(&self) {
         while let Some(bytes) = self.next_bytes() {
+            if self.defect.is("drops-output-at-eof") {
+                thread::sleep(COLLECTING);
+                if self.lock().dead {
+                    break;
+                }
+            }
             if (&self.stream).write_all(&bytes).is_err() {
                 self.lock().dead = true;
                 break;
