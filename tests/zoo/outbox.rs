@@ -37,12 +37,7 @@ struct State {
 
 impl Outbox {
     pub fn new(stream: TcpStream, defect: Defect) -> Arc<Outbox> {
-        Arc::new(Outbox {
-            stream,
-            defect,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        })
+        Arc::new(Outbox { stream, defect, state: Mutex::default(), changed: Condvar::new() })
     }
 
     /// Whether the client can still be written to. Never waits, in a correct server.
@@ -133,9 +128,7 @@ impl Outbox {
         self.changed.notify_all();
         if !self.defect.is("drops-output-at-eof") {
             let waiting = |state: &mut State| !state.written;
-            let wait = self
-                .changed
-                .wait_timeout_while(state, FLUSH_PATIENCE, waiting);
+            let wait = self.changed.wait_timeout_while(state, FLUSH_PATIENCE, waiting);
             state = wait.expect("as in lock").0;
         }
         state.dead = true;
