@@ -184,8 +184,17 @@ fn starts_again(ctx: &mut Context) -> Outcome {
     let port = ctx.address()?.port();
     let mut people = Vec::new();
     for name in ["ann", "ben", "cyd"] {
-        let has_names = CHATS.contains(&ctx.protocol);
-        people.push(if has_names { ctx.joins(name)? } else { ctx.dials(name)? });
+        people.push(if CHATS.contains(&ctx.protocol) {
+            ctx.joins(name)?
+        } else {
+            ctx.dials(name)?
+        });
+    }
+    if !CHATS.contains(&ctx.protocol) {
+        // Only a connection that has been accepted leaves something behind.
+        people[0].line("hello")?;
+        let ann = &people[0];
+        ctx.prints(ann, "hello")?;
     }
     ctx.step("the server is killed while they are connected");
     ctx.process()?.kill();
