@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a check waits for what must come, in the first attempt and in the second.
-pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
+pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(20)];
 
 /// How often a condition is looked at that only the server knows.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
