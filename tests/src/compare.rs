@@ -27,7 +27,7 @@ pub mod system_calls;
 pub mod terminal;
 
 use crate::process::live;
-use crate::stage::Stage;
+use crate::stage::{Stage, workspace};
 use anyhow::{Context, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,7 +35,7 @@ use plan::{Cell, Clock, Plan};
 use results::{Comparison, Entrant};
 use scenario::Topic;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 use subject::Contestant;
 
@@ -82,6 +82,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let descriptors = limits::raise_descriptor_limit();
     let plan = make_plan(arguments, descriptors)?;
+    if cfg!(debug_assertions) {
+        return in_release_mode();
+    }
     let contestants = enter(arguments)?;
     let mut comparison = begin(plan, &contestants, arguments.seed);
     if arguments.predict {
@@ -96,6 +99,28 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         true => ExitCode::from(130), // 128 + SIGINT, as shells report it
         false => ExitCode::SUCCESS,
     })
+}
+
+/// A generator that is not optimised would measure itself. So the same command is carried out by a
+/// lab that is, in the place of this one.
+fn in_release_mode() -> anyhow::Result<ExitCode> {
+    eprintln!("building the lab in release mode, so that the servers are what is measured");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.args(["run", "--quiet", "--release", "--package", "chat-lab", "--bin", "lab"]);
+    command.arg("--manifest-path").arg(workspace().join("Cargo.toml"));
+    command.arg("--").args(std::env::args_os().skip(1));
+    become_this(command).context("cannot start cargo")
+}
+
+#[cfg(unix)]
+fn become_this(mut command: Command) -> std::io::Result<ExitCode> {
+    Err(std::os::unix::process::CommandExt::exec(&mut command)) // returns only if it failed
+}
+
+#[cfg(not(unix))]
+fn become_this(mut command: Command) -> std::io::Result<ExitCode> {
+    let code = command.status()?.code().unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
 /// Whoever works for long calls this often. The error ends the run, and the report follows.
