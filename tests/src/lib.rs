@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod report;
 pub mod resources;
 pub mod selftest;
+pub mod soak;
 pub mod stage;
 pub mod starter;
 pub mod submission;

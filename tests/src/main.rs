@@ -21,6 +21,7 @@ enum Command {
     Grade(chat_lab::grade::Arguments),
     New(chat_lab::starter::Arguments),
     Selftest(chat_lab::selftest::Arguments),
+    Soak(chat_lab::soak::Arguments),
     Watch(chat_lab::watch::Arguments),
     Compare(chat_lab::compare::Arguments),
 }
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Grade(arguments) => chat_lab::grade::run(&arguments),
         Command::New(arguments) => chat_lab::starter::run(&arguments),
         Command::Selftest(arguments) => chat_lab::selftest::run(&arguments),
+        Command::Soak(arguments) => chat_lab::soak::run(&arguments),
         Command::Watch(arguments) => chat_lab::watch::run(&arguments),
         Command::Compare(arguments) => chat_lab::compare::run(&arguments),
     };

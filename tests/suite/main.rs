@@ -9,6 +9,7 @@ mod cost;
 mod documents;
 mod play;
 mod rules;
+mod soak;
 mod start_up;
 #[cfg(unix)]
 mod terminal;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         documents::tests(),
         play::tests(),
         rules::tests(),
+        soak::tests(),
         start_up::tests(),
         #[cfg(unix)]
         terminal::tests(),

@@ -89,6 +89,15 @@ impl Protocol {
         }
     }
 
+    /// A line that is answered with an error, from one who has a name.
+    pub fn bad_line(self) -> String {
+        match self {
+            Select => "@nobody-here:hello\n".to_string(),
+            Rooms => "/no-such-command\n".to_string(),
+            _ => format!("{}\n", "x".repeat(3000)),
+        }
+    }
+
     /// Lines that may come at any time, as many as a server likes.
     pub fn is_notice(self, line: &str) -> bool {
         if line.starts_with("* ") {

@@ -5,7 +5,7 @@ use super::{Label, Person};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long a flooder waits for the server to read on before it counts as held back.
@@ -17,6 +17,7 @@ pub struct Drain {
     name: String,
     socket: TcpStream,
     shared: Arc<(Mutex<Drained>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Drain {
         let mut rest = person.peer.unread().to_vec();
         let shared = Arc::<(Mutex<Drained>, Condvar)>::default();
         let writer = Arc::clone(&shared);
-        thread::spawn(move || {
+        let thread = thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
             loop {
                 match reader.read(&mut buffer) {
@@ -51,7 +52,7 @@ impl Drain {
             writer.0.lock().expect("nobody panics while it holds them").ended = true;
             writer.1.notify_all();
         });
-        Ok(Drain { name: person.name.clone(), socket, shared })
+        Ok(Drain { name: person.name.clone(), socket, shared, thread: Some(thread) })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Drained> {
@@ -86,9 +87,22 @@ impl Drain {
     }
 }
 
+impl Drain {
+    /// Reads no more, and says nothing of that to the server: how the connection ends is left to
+    /// the person.
+    pub fn stop(mut self) {
+        let _ = self.socket.shutdown(Shutdown::Read); // wakes the thread; sends nothing
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // it cannot panic; its copy of the socket is closed with it
+        }
+    }
+}
+
 impl Drop for Drain {
     fn drop(&mut self) {
-        let _ = self.socket.shutdown(Shutdown::Both); // wakes the thread, which ends
+        if self.thread.is_some() {
+            let _ = self.socket.shutdown(Shutdown::Both); // wakes the thread, which ends
+        }
     }
 }
 

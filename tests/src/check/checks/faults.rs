@@ -77,15 +77,6 @@ pub static CHECKS: &[Check] = &[
     check("more-connections-than-select-can-watch", "L13", &["select-1024"], beyond_select),
 ];
 
-/// A bad line, which is answered with an error.
-fn bad_line(protocol: Protocol) -> String {
-    match protocol {
-        Protocol::Select => "@nobody-here:hello\n".to_string(),
-        Protocol::Rooms => "/no-such-command\n".to_string(),
-        _ => format!("{}\n", "x".repeat(3000)),
-    }
-}
-
 fn half_close(ctx: &mut Context) -> Outcome {
     let mut witness = ctx.joins("witness")?;
     let mut alice = ctx.connects("alice")?;
@@ -93,7 +84,7 @@ fn half_close(ctx: &mut Context) -> Outcome {
     let lines = format!(
         "{}\n{}{}\n",
         ctx.protocol.registration(&alice.name),
-        bad_line(ctx.protocol),
+        ctx.protocol.bad_line(),
         ctx.protocol.saying(&witness.name, "last words")
     );
     alice.send(lines.as_bytes())?;
@@ -160,7 +151,7 @@ fn hears_silently(person: &mut Person, from: &str, text: &str) -> Outcome {
 
 fn the_end_is_no_reset(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.joins("alice")?;
-    let mut lines = format!("{}exit\n", bad_line(ctx.protocol)).into_bytes();
+    let mut lines = format!("{}exit\n", ctx.protocol.bad_line()).into_bytes();
     lines.extend(b"and then some more\n".repeat(10_000));
     ctx.step("alice sends a bad line, `exit`, and 190,000 bytes more, in one go");
     let sent = alice.peer.send(&lines);

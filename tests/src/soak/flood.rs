@@ -1,0 +1,116 @@
+//! One who never reads is flooded until the server closes it, or holds the flooder back.
+
+use super::plan::STEADY;
+use super::steady::{FLOOD, patient};
+use super::tally::Fault;
+use super::visitors::Round;
+use crate::check::drain::{Drain, Pushed, push};
+use crate::check::outcome::{Outcome, fail, wrong};
+use crate::check::{Person, Protocol};
+use crate::peer::End;
+use crate::resources::socket_buffers_bytes_max;
+
+/// Bytes of the receive buffer of one who does not read: the kernel helps it for a moment only.
+const SMALL_BUFFER_BYTES: usize = 4096;
+
+/// Bytes that a server may owe to one client, beside what the kernel holds (rule L13).
+const OWED_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of the text of a flood's line.
+const FLOOD_TEXT_BYTES: usize = 1900;
+
+/// Lines between two that the ten must hear: nobody but the one who does not read ever lags.
+const LINES_PER_PART: usize = 100;
+
+/// How often a part may stand still until the flooder counts as held back.
+const STANDSTILLS_MAX: usize = 4;
+
+impl Round<'_, '_> {
+    pub fn never_read(&mut self, reads_late: bool) -> Outcome {
+        let name = self.new_name();
+        let mut slow = self.ctx.joins_with(&name, SMALL_BUFFER_BYTES)?;
+        self.ctx.step(format!("{name} never reads"));
+        let (flooder, speaker) = self.joins()?;
+        let errors = Drain::of(&flooder, |line| line.starts_with("! "))?;
+        let text = format!("{FLOOD}{:x<FLOOD_TEXT_BYTES$}", "");
+        let part = format!("{}\n", self.ctx.protocol.saying(&name, &text)).repeat(LINES_PER_PART);
+        let (mut taken, enough) = (0, 2 * socket_buffers_bytes_max() + 4 * OWED_BYTES_MAX);
+        while !self.has_left(&name, &errors) {
+            if taken > enough {
+                return Err(fail("unbounded-queue", "one who does not read was never closed")
+                    .expected("it is closed when more than the bound is owed to it")
+                    .got(format!("it is still connected after {taken} bytes")));
+            }
+            let to = Self::listener(speaker);
+            let (line, heard) = self.record.says(speaker, to, "so far it was a flood");
+            let bytes = format!("{part}{line}");
+            if let Some(rest) = push_all(&flooder, bytes.as_bytes())? {
+                self.ctx.step(format!("the flooder is held back after {taken} bytes"));
+                slow.peer.reset();
+                patient(flooder)?.send_silently(&bytes.as_bytes()[rest..])?;
+                self.is_heard(speaker, &heard)?;
+                return self.proven(taken);
+            }
+            for listener in self.listeners(speaker) {
+                self.drains[listener].hears_line(&heard, self.ctx.patience)?;
+            }
+            taken += bytes.len();
+            crate::compare::check_interrupt()?;
+        }
+        self.ctx.step(format!("{name} is closed after {taken} bytes"));
+        if reads_late {
+            reads_the_rest(&mut slow, taken)?;
+        }
+        self.proven(taken)
+    }
+
+    fn proven(&mut self, taken: usize) -> Outcome {
+        self.tally.add(Fault::NeverRead, 1);
+        self.tally.flooded_bytes += taken as u64;
+        Ok(())
+    }
+
+    /// Whether the server has let go of `name`, as others learn it: in S3 the flooder is told
+    /// that nobody is called so.
+    fn has_left(&self, name: &str, errors: &Drain) -> bool {
+        if self.ctx.protocol == Protocol::Select {
+            return !errors.lock().lines.is_empty();
+        }
+        let left = format!("* {name} left");
+        self.drains[0].lock().lines.iter().any(|line| line.contains(&left))
+    }
+
+    fn listeners(&self, speaker: usize) -> std::ops::Range<usize> {
+        let one = Self::listener(speaker);
+        if self.ctx.protocol == Protocol::Select { one..one + 1 } else { 0..STEADY.len() }
+    }
+}
+
+/// Sends it all; or says how much of it was taken when the server took no more for a long time.
+fn push_all(flooder: &Person, bytes: &[u8]) -> Outcome<Option<usize>> {
+    let (mut sent, mut standstills) = (0, 0);
+    loop {
+        match push(flooder, &bytes[sent..]) {
+            Pushed::All => return Ok(None),
+            Pushed::Ended => return Err(wrong("the server ended the connection of a flooder")),
+            Pushed::HeldBack(0) if standstills == STANDSTILLS_MAX => return Ok(Some(sent)),
+            Pushed::HeldBack(0) => standstills += 1,
+            Pushed::HeldBack(taken) => {
+                sent += taken;
+                standstills = 0;
+            }
+        }
+    }
+}
+
+/// The end must come, in order or by a reset, and before everything that was sent.
+fn reads_the_rest(slow: &mut Person, sent: usize) -> Outcome {
+    let end = slow.peer.read_to_end(slow.patience);
+    let got = slow.peer.received.len();
+    match end {
+        Some(End::Closed | End::Reset) if got < sent => Ok(()),
+        end => Err(wrong("who reads too late must find its connection closed at the bound")
+            .expected(format!("less than {sent} bytes, and the end"))
+            .got(format!("{got} bytes, then {end:?}"))),
+    }
+}
