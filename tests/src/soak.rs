@@ -1,10 +1,11 @@
 //! `lab soak`: ten clients chat for a long time while visitors misbehave, and every delivery is
 //! checked.
 //!
-//! `plan.rs` chooses a round from a seed, `steady.rs`, `visitors.rs` and `flood.rs` carry it out on real
-//! connections, `record.rs` and `upkeep.rs` judge it, `tally.rs` shows what has happened.
+//! `plan.rs` chooses a round from a seed; `steady.rs`, `visitors.rs`, `names.rs` and `flood.rs` carry it
+//! out on real connections; `record.rs` and `upkeep.rs` judge it; `tally.rs` shows what has happened.
 
 mod flood;
+mod names;
 pub mod plan;
 pub mod record;
 pub mod run;

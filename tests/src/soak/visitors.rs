@@ -12,6 +12,11 @@ use crate::peer::End;
 /// Bytes of a line that has no end for a long time.
 const ENDLESS_BYTES: usize = 64 * 1024;
 
+/// Visitors of a storm until one comes who waits to be served. Fewer than wait in the queue of a
+/// listening socket (128 with Rust's standard library): who does not fit there is dropped by the
+/// kernel, tries again after a second, and the storm would be a calm.
+const GUST: usize = 100;
+
 /// What the acts of a round work with.
 pub struct Round<'r, 'c> {
     pub ctx: &'r mut Context<'c>,
@@ -69,24 +74,34 @@ impl Round<'_, '_> {
 
     fn storm(&mut self, visitors: &[Said]) -> Outcome {
         self.ctx.step(format!("{} visitors connect, and reset at once", visitors.len()));
-        for said in visitors {
+        for gust in visitors.chunks(GUST) {
+            for said in gust {
+                self.resets_at_once(*said)?;
+            }
+            // The server lived when they reset: it serves the next one, who came after them all.
             let name = self.new_name();
-            let registration = format!("{}\n", self.ctx.protocol.registration(&name));
-            let mut visitor = self.ctx.quietly(|ctx| ctx.dials(&name)).means(
-                "rude-client-kills-server",
-                "after visitors who reset, nobody can connect",
-            )?;
-            let bytes = match said {
-                Said::Nothing => 0,
-                Said::HalfAName => 2,
-                Said::AName => registration.len(),
-            };
-            let _ = visitor.peer.send(&registration.as_bytes()[..bytes]); // it may be refused by then
-            visitor.peer.reset();
+            let joined = self.ctx.quietly(|ctx| ctx.joins(&name));
+            joined.means("rude-client-kills-server", "visitors who reset must harm nobody")?;
+            self.tally.add(Fault::ResetAtOnce, gust.len() as u64);
+            crate::compare::check_interrupt()?;
         }
-        // The server lived when they reset: it serves the next one.
-        self.joins().means("rude-client-kills-server", "visitors who reset must harm nobody")?;
-        self.tally.add(Fault::ResetAtOnce, visitors.len() as u64);
+        Ok(())
+    }
+
+    fn resets_at_once(&mut self, said: Said) -> Outcome {
+        let name = self.new_name();
+        let registration = format!("{}\n", self.ctx.protocol.registration(&name));
+        let mut visitor = self
+            .ctx
+            .quietly(|ctx| ctx.dials(&name))
+            .means("rude-client-kills-server", "after visitors who reset, nobody can connect")?;
+        let bytes = match said {
+            Said::Nothing => 0,
+            Said::HalfAName => 2,
+            Said::AName => registration.len(),
+        };
+        let _ = visitor.peer.send(&registration.as_bytes()[..bytes]); // it may be refused by then
+        visitor.peer.reset();
         Ok(())
     }
 
@@ -145,50 +160,6 @@ impl Round<'_, '_> {
         hears_an_error(&mut visitor).because("a line that is not UTF-8 must be refused")?;
         self.tally.add(Fault::NotUtf8, 1);
         Ok(())
-    }
-
-    fn race(&mut self, runners: usize) -> Outcome {
-        let name = self.new_name();
-        let mut people = Vec::new();
-        for _ in 0..runners {
-            people.push(self.ctx.quietly(|ctx| ctx.connects(&name))?);
-        }
-        self.ctx.step(format!("{runners} visitors want the name {name} at the same time"));
-        let registration = format!("{}\n", self.ctx.protocol.registration(&name));
-        for person in &mut people {
-            person.send_silently(registration.as_bytes())?;
-        }
-        let mut winners = 0;
-        for person in &mut people {
-            winners += usize::from(self.is_accepted(person, &name)?);
-        }
-        if winners != 1 {
-            return Err(fail("name-taken-over", format!("{runners} clients raced for one name"))
-                .expected("exactly one gets it")
-                .got(format!("{winners} got it")));
-        }
-        self.tally.add(Fault::LostRace, runners as u64 - 1);
-        Ok(())
-    }
-
-    fn taken_name(&mut self, owner: usize) -> Outcome {
-        let name = STEADY[owner].to_uppercase();
-        let mut visitor = self.ctx.connects("visitor")?;
-        visitor.line(&self.ctx.protocol.registration(&name))?;
-        if self.is_accepted(&mut visitor, &name)? {
-            return Err(fail("name-taken-over", format!("{name} was accepted, and is taken")));
-        }
-        self.tally.add(Fault::TakenName, 1);
-        Ok(())
-    }
-
-    /// Whether the answer to a name is a welcome; an error is the other one.
-    fn is_accepted(&self, person: &mut Person, name: &str) -> Outcome<bool> {
-        let welcome = self.ctx.protocol.welcome(name);
-        let answer = person.hears_notice("a welcome or an error", |line| {
-            line.starts_with("! ") || line.starts_with(&welcome)
-        })?;
-        Ok(!answer.starts_with("! "))
     }
 
     fn reset_and_return(&mut self, times: usize) -> Outcome {
