@@ -7,6 +7,7 @@ mod clients;
 #[cfg(target_os = "linux")]
 mod cost;
 mod documents;
+mod keepalive;
 mod play;
 mod rules;
 mod soak;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         #[cfg(target_os = "linux")]
         cost::tests(),
         documents::tests(),
+        keepalive::tests(),
         play::tests(),
         rules::tests(),
         soak::tests(),
