@@ -7,22 +7,25 @@
 mod flood;
 mod names;
 pub mod plan;
+mod progress;
 pub mod record;
 pub mod run;
 mod steady;
 pub mod tally;
 pub mod upkeep;
+pub mod verdict;
 mod visitors;
 
 use crate::check::context::PATIENCE;
 use crate::check::{Protocol, Target};
 use crate::process::live;
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
-use run::{Limit, Options, Soaked, Verdict};
+use progress::Bar;
+use run::{Limit, Options};
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use verdict::{Soaked, Verdict};
 
 const EXAMPLE: &str = "Examples:
   cargo lab soak --minutes 5
@@ -82,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         let bar = Bar::new(&name, limit);
         let soaked = run::run(&target, protocol, &options, &|tally| bar.show(tally));
-        bar.bar.finish_and_clear();
+        bar.finish();
         all.push((name, target.arguments(), soaked?));
     }
     print!("{}", report(&all, arguments));
@@ -150,48 +153,4 @@ fn repeat(arguments: &Arguments, seed: u64, server: &str) -> String {
         let _ = write!(command, " --storm {visitors}");
     }
     format!("{command} --seed {seed} --rounds 1 {server}")
-}
-
-/// How far it is, on stderr, if that is a terminal.
-struct Bar {
-    bar: ProgressBar,
-    name: String,
-    limit: Limit,
-    began: Instant,
-}
-
-impl Bar {
-    fn new(name: &str, limit: Limit) -> Bar {
-        let length = match limit {
-            Limit::Rounds(rounds) => rounds,
-            Limit::Time(time) => time.as_secs(),
-        };
-        let style = ProgressStyle::with_template("{bar:24} {msg}").expect("the template is right");
-        let bar = ProgressBar::new(length).with_style(style);
-        if bar.is_hidden() {
-            eprintln!("{name} soaks"); // nothing that moves
-        }
-        Bar { bar, name: name.to_string(), limit, began: Instant::now() }
-    }
-
-    fn show(&self, tally: &tally::Tally) {
-        let left = match self.limit {
-            Limit::Rounds(rounds) => {
-                self.bar.set_position(tally.rounds);
-                format!("{} rounds", rounds - tally.rounds)
-            }
-            Limit::Time(time) => {
-                self.bar.set_position(self.began.elapsed().as_secs());
-                let left = time.saturating_sub(self.began.elapsed()).as_secs();
-                format!("{}:{:02}", left / 60, left % 60)
-            }
-        };
-        self.bar.set_message(format!(
-            "{left} left of {}: {} rounds, {} lines, {} faults",
-            self.name,
-            tally.rounds,
-            tally.lines,
-            tally.faults()
-        ));
-    }
 }

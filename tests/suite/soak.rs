@@ -4,8 +4,9 @@ use anyhow::{Context, bail, ensure};
 use chat_lab::check::context::PATIENCE;
 use chat_lab::check::{Protocol, Target};
 use chat_lab::resources::allow_many_descriptors;
-use chat_lab::soak::run::{Limit, Options, Soaked, Verdict, run};
+use chat_lab::soak::run::{Limit, Options, run};
 use chat_lab::soak::tally::Fault;
+use chat_lab::soak::verdict::{Soaked, Verdict};
 use libtest_mimic::Trial;
 use std::time::Duration;
 

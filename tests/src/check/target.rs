@@ -28,6 +28,8 @@ pub struct StartOptions<'a> {
     pub descriptors: Option<u32>,
     /// A port to use instead of a free one.
     pub port: Option<u16>,
+    /// Variables that are set for it.
+    pub environment: &'a [(&'a str, &'a str)],
 }
 
 impl Target {
@@ -92,6 +94,7 @@ impl Target {
         };
         let mut command = limited(&words, options.descriptors);
         command.env("HOST", "127.0.0.1").env("PORT", port.to_string());
+        command.envs(options.environment.iter().copied());
         Ok(command)
     }
 

@@ -1,7 +1,7 @@
 //! One who never reads is flooded until the server closes it, or holds the flooder back.
 
 use super::plan::STEADY;
-use super::steady::{FLOOD, patient};
+use super::steady::{FLOOD, LOOK_AGAIN, patient};
 use super::tally::Fault;
 use super::visitors::Round;
 use crate::check::drain::{Drain, Pushed, push};
@@ -9,6 +9,8 @@ use crate::check::outcome::{Outcome, fail, wrong};
 use crate::check::{Person, Protocol};
 use crate::peer::End;
 use crate::resources::socket_buffers_bytes_max;
+use std::thread;
+use std::time::Instant;
 
 /// Bytes of the receive buffer of one who does not read: the kernel helps it for a moment only.
 const SMALL_BUFFER_BYTES: usize = 4096;
@@ -37,9 +39,8 @@ impl Round<'_, '_> {
         let (mut taken, enough) = (0, 2 * socket_buffers_bytes_max() + 4 * OWED_BYTES_MAX);
         while !self.has_left(&name, &errors) {
             if taken > enough {
-                return Err(fail("unbounded-queue", "one who does not read was never closed")
-                    .expected("it is closed when more than the bound is owed to it")
-                    .got(format!("it is still connected after {taken} bytes")));
+                self.leaves_late(&name, &errors, taken)?;
+                break;
             }
             let to = Self::listener(speaker);
             let (line, heard) = self.record.says(speaker, to, "so far it was a flood");
@@ -59,9 +60,24 @@ impl Round<'_, '_> {
         }
         self.ctx.step(format!("{name} is closed after {taken} bytes"));
         if reads_late {
-            reads_the_rest(&mut slow, taken)?;
+            finds_the_end(&mut slow)?;
         }
         self.proven(taken)
+    }
+
+    /// Everything that could make it leave has been sent. On a busy machine it may still take a
+    /// moment until somebody hears of it.
+    fn leaves_late(&self, name: &str, errors: &Drain, taken: usize) -> Outcome {
+        let deadline = Instant::now() + self.ctx.patience;
+        while !self.has_left(name, errors) {
+            if Instant::now() > deadline {
+                return Err(fail("unbounded-queue", "one who does not read was never closed")
+                    .expected("it is closed when more than the bound is owed to it")
+                    .got(format!("it is still connected after {taken} bytes")));
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
     }
 
     fn proven(&mut self, taken: usize) -> Outcome {
@@ -103,14 +119,13 @@ fn push_all(flooder: &Person, bytes: &[u8]) -> Outcome<Option<usize>> {
     }
 }
 
-/// The end must come, in order or by a reset, and before everything that was sent.
-fn reads_the_rest(slow: &mut Person, sent: usize) -> Outcome {
-    let end = slow.peer.read_to_end(slow.patience);
-    let got = slow.peer.received.len();
-    match end {
-        Some(End::Closed | End::Reset) if got < sent => Ok(()),
-        end => Err(wrong("who reads too late must find its connection closed at the bound")
-            .expected(format!("less than {sent} bytes, and the end"))
-            .got(format!("{got} bytes, then {end:?}"))),
+/// Who begins to read now gets what the server still had for it, and then the end, in order or
+/// by a reset.
+fn finds_the_end(slow: &mut Person) -> Outcome {
+    match slow.peer.read_to_end(slow.patience) {
+        Some(End::Closed | End::Reset) => Ok(()),
+        None => Err(wrong("who reads too late must find that its connection has ended")
+            .expected("end of stream")
+            .got(format!("{} bytes, and no end", slow.peer.received.len()))),
     }
 }

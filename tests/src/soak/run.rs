@@ -5,12 +5,13 @@ use super::record::Record;
 use super::steady::Steady;
 use super::tally::{Looks, Tally};
 use super::upkeep;
+use super::verdict::{Broken, Soaked, Verdict};
 use super::visitors::Round;
 use crate::check::outcome::{Finding, Outcome, Trouble, wrong};
 use crate::check::person::Log;
+use crate::check::target::StartOptions;
 use crate::check::{Context, Exercise, Protocol, Target};
 use crate::process::live;
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 /// Lines of the server's output that are kept from one round to the next.
@@ -35,60 +36,6 @@ pub struct Options {
     pub storm: Option<usize>,
     /// How long nothing may come until what is owed counts as lost.
     pub patience: Duration,
-}
-
-#[derive(Debug)]
-pub enum Verdict {
-    /// Nothing was lost, doubled or reordered, and every fault has happened.
-    Held,
-    Broken(Box<Broken>),
-    Inconclusive(String),
-    Interrupted,
-}
-
-/// What is wrong, and in which round.
-#[derive(Debug)]
-pub struct Broken {
-    pub round: u64,
-    pub seed: u64,
-    pub finding: Finding,
-    pub steps: Vec<String>,
-    pub output: String,
-}
-
-/// Lines and characters of a part of a report.
-const LINES_SHOWN: usize = 6;
-const CHARACTERS_SHOWN: usize = 110;
-
-impl Broken {
-    /// For people: what is wrong, and what was done before.
-    pub fn told(&self) -> String {
-        let Broken { round, seed, finding, steps, output } = self;
-        let mut text = format!("round {round} (seed {seed}): {}\n", finding.message);
-        let steps = steps.join("\n");
-        let parts = [
-            ("expected", &finding.expected),
-            ("got", &finding.got),
-            ("steps", &steps),
-            ("output", output),
-        ];
-        for (title, part) in parts {
-            for (at, line) in part.lines().take(LINES_SHOWN).enumerate() {
-                let shown: String = line.chars().take(CHARACTERS_SHOWN).collect();
-                let dots = if shown.len() < line.len() { "..." } else { "" };
-                let title = if at == 0 { title } else { "" };
-                let _ = writeln!(text, "  {title:<9} {shown}{dots}");
-            }
-        }
-        text
-    }
-}
-
-#[derive(Debug)]
-pub struct Soaked {
-    pub tally: Tally,
-    pub looks: Looks,
-    pub verdict: Verdict,
 }
 
 /// Starts the server and lets it soak. `progress` is called after each act.
@@ -122,6 +69,8 @@ struct Soak<'a> {
 impl Soak<'_> {
     fn rounds(&mut self, options: &Options, progress: &dyn Fn(&Tally)) -> Outcome {
         let began = Instant::now();
+        let environment = upkeep::ENVIRONMENT;
+        self.ctx.start(StartOptions { environment, ..StartOptions::default() })?;
         let mut steady = Steady::join(&mut self.ctx)?;
         self.looks.before = upkeep::look(&mut self.ctx);
         loop {

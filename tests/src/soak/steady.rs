@@ -12,8 +12,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often is looked whether everything has been heard, or a name is free.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often a condition is looked at that nobody can tell us about.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Of a flood nothing is kept but the lines between: see `flood.rs`.
 pub const FLOOD: &str = "flood xxx";

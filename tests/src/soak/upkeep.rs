@@ -1,11 +1,12 @@
 //! After each round the server must have forgotten its visitors: descriptors, threads, memory.
 
+use super::steady::LOOK_AGAIN;
 use super::tally::Looks;
 use crate::check::Context;
 use crate::check::outcome::{Outcome, fail, wrong};
 use crate::resources::{self, Usage};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What a server may have opened or started for itself meanwhile.
 const MORE_DESCRIPTORS_MAX: usize = 3;
@@ -17,8 +18,9 @@ pub const WARM_UP_ROUNDS: u64 = 3;
 /// By how much its resident memory may have grown since.
 const MORE_MEMORY_BYTES_MAX: u64 = 16 << 20;
 
-/// How often is looked whether the last visitors are forgotten.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The C library of Linux keeps a stock of memory for groups of threads, and each stock grows to
+/// the largest that its threads have ever needed. With a single stock, what grows is the server.
+pub const ENVIRONMENT: &[(&str, &str)] = &[("MALLOC_ARENA_MAX", "1")];
 
 /// `None`: this system does not tell, or somebody else has started the server.
 pub fn look(ctx: &mut Context) -> Option<Usage> {
@@ -72,6 +74,7 @@ fn grows(warm: Usage, now: Usage) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const BEFORE: Usage = Usage {
         processor_time: Duration::ZERO,
