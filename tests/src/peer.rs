@@ -156,6 +156,17 @@ impl Peer {
         self.end.is_none()
     }
 
+    /// Reads until `bytes` were received, or the end, or nothing more for `patience`.
+    pub fn receive_up_to(&mut self, bytes: usize, patience: Duration) {
+        let mut before = None;
+        while self.received.len() < bytes && before != Some(self.received.len()) {
+            before = Some(self.received.len());
+            if !self.receive_until(Instant::now() + patience) {
+                return;
+            }
+        }
+    }
+
     /// Reads until the server's end of the stream. `None`: it did not come within `patience`.
     pub fn read_to_end(&mut self, patience: Duration) -> Option<End> {
         let deadline = Instant::now() + patience;

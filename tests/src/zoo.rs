@@ -21,13 +21,13 @@ pub struct Animal {
     #[serde(default)]
     pub arguments: String,
     pub exercises: Vec<String>,
-    /// The misconceptions that must be named. None: it is correct.
+    /// The misconceptions that must be named.
     #[serde(default)]
     pub names: Vec<String>,
     /// These checks alone, where other consequences of the mistake would be seen first.
     #[serde(default)]
     pub checks: Vec<String>,
-    /// The checks that name it.
+    /// The checks that it must fail. None: it is correct.
     #[serde(default)]
     pub killers: Vec<String>,
 }
@@ -51,7 +51,7 @@ pub fn all() -> anyhow::Result<Vec<Animal>> {
 
 impl Animal {
     pub fn is_correct(&self) -> bool {
-        self.names.is_empty()
+        self.killers.is_empty()
     }
 
     /// What it is written in.

@@ -1,8 +1,9 @@
 //! The checks are right: the short form of `lab selftest`, one test for each program of the zoo.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use chat_lab::selftest::{self, Form};
+use chat_lab::stage;
 use chat_lab::zoo::{self, Animal, Keeper};
-use chat_lab::{selftest, stage};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,21 +32,13 @@ pub fn tests() -> Vec<Trial> {
     tests
 }
 
-/// Once more if need be: the tests run beside each other and keep a small machine busy. The long
-/// form, `lab selftest`, gives no second chance.
 fn inspect(animal: &Animal) -> anyhow::Result<()> {
-    let mut result = selftest::inspect(keeper()?.as_ref(), animal, true, 1)?;
-    if result.is_bad() {
-        eprintln!("{} once more, after:\n{}", animal.name, result.troubles.join("\n"));
-        result = selftest::inspect(keeper()?.as_ref(), animal, true, 1)?;
-    }
+    let result = selftest::inspect(keeper()?.as_ref(), animal, Form::Short)?;
     if let Some(lack) = result.skipped {
         eprintln!("{} skipped: {lack}", animal.name);
         return Ok(());
     }
-    if result.is_bad() {
-        bail!("{}", result.troubles.join("\n"));
-    }
+    ensure!(!result.is_bad(), "{}", result.troubles.join("\n"));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod client;
 mod commands;
 mod duplex;
 mod faults;
+mod flood;
 mod framing;
 mod limits;
 mod load;
@@ -21,7 +22,9 @@ mod shutdown;
 mod simplex;
 mod slow;
 mod talk;
+mod ten_at_once;
 mod threads;
+mod writers;
 
 use super::Check;
 
@@ -44,6 +47,7 @@ static ALL: &[&[Check]] = &[
     faults::CHECKS,
     load::CHECKS,
     slow::CHECKS,
+    writers::CHECKS,
     resources::CHECKS,
     client::CHECKS,
 ];

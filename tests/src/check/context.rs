@@ -13,10 +13,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a check waits for what must come, in the first attempt and in the second.
-pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(20)];
+pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
 
 /// How often a condition is looked at that only the server knows.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A server that waits in so many looks in a row has nothing left to do.
+const LOOKS_AT_REST: usize = 5;
 
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -347,6 +350,25 @@ impl<'a> Context<'a> {
         let id = self.process()?.id();
         let usage = crate::resources::of_group(id);
         usage.ok_or_else(|| inconclusive("this system does not tell what a process uses"))
+    }
+
+    /// What only came late in it is tried once more.
+    pub fn is_first_attempt(&self) -> bool {
+        self.patience == PATIENCE[0]
+    }
+
+    /// Waits until the server has nothing more to do, or has had twice the patience to do it.
+    pub fn until_at_rest(&mut self) -> Outcome {
+        let deadline = Instant::now() + 2 * self.patience;
+        let (mut before, mut looks_at_rest) = (self.usage()?.processor_time, 0);
+        while looks_at_rest < LOOKS_AT_REST && Instant::now() < deadline {
+            std::thread::sleep(LOOK_AGAIN);
+            let now = self.usage()?;
+            let rests = now.runnable == 0 && now.processor_time == before;
+            looks_at_rest = if rests { looks_at_rest + 1 } else { 0 };
+            before = now.processor_time;
+        }
+        Ok(())
     }
 
     /// The server must print this line on stdout.

@@ -71,6 +71,14 @@ impl Person {
         })
     }
 
+    /// Carries `act` out without steps in the log: for floods.
+    pub fn quietly<T>(&mut self, act: impl FnOnce(&mut Person) -> T) -> T {
+        let log = std::mem::take(&mut self.log);
+        let done = act(self);
+        self.log = log;
+        done
+    }
+
     /// Sends one line.
     pub fn line(&mut self, line: &str) -> Outcome {
         self.send(format!("{line}\n").as_bytes())

@@ -26,7 +26,7 @@ pub static CHECKS: &[Check] = &[];
 
 #[cfg(unix)]
 mod unix {
-    use crate::check::checks::slow::{SMALL_BUFFER, begins_to_read};
+    use crate::check::checks::flood::{SMALL_BUFFER, begins_to_read};
     use crate::check::difference::brief;
     use crate::check::outcome::{fail, wrong};
     use crate::check::person::Heard;

@@ -1,0 +1,246 @@
+//! Endless lines, and lines that writers do not finish: rules L3 and L12.
+
+use super::basics::ONE_LINE;
+use super::flood::{FLOOD_TEXT_BYTES, SMALL_BUFFER, begins_to_read, more_than_can_wait};
+use super::framing::JOINED;
+use super::slow::{GROWTH_BYTES_MAX, MEMORY_FLOOD_BYTES, STALLS, grown_too_much};
+use crate::check::dialect::CHATS;
+use crate::check::drain::{Drain, Pushed, push};
+use crate::check::outcome::{fail, inconclusive, wrong};
+use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+
+const fn check(
+    name: &'static str,
+    rule: &'static str,
+    misconceptions: &'static [&'static str],
+    after: &'static [&'static str],
+    run: fn(&mut Context) -> Outcome,
+) -> Check {
+    Check {
+        name,
+        rule,
+        misconceptions,
+        points: 3.0,
+        chapter: "stage4.md",
+        protocols: CHATS,
+        needs_process: false,
+        after,
+        run,
+    }
+}
+
+pub static CHECKS: &[Check] = &[
+    Check {
+        needs_process: true,
+        ..check(
+            "an-endless-line-takes-no-memory",
+            "L3",
+            &["unbounded-line"],
+            &[ONE_LINE, JOINED],
+            endless_line,
+        )
+    },
+    check(
+        "lines-of-two-senders-do-not-mix",
+        "L12",
+        &["interleaved-writes"],
+        &[STALLS],
+        lines_do_not_mix,
+    ),
+    check(
+        "a-reset-in-mid-broadcast-harms-nobody-else",
+        "L13",
+        &["wrong-client-evicted", "broadcast-stops-at-the-first-error", "leave-not-announced"],
+        &[STALLS],
+        reset_in_mid_broadcast,
+    ),
+];
+
+fn endless_line(ctx: &mut Context) -> Outcome {
+    let (mut alice, mut bob) = ctx.two()?;
+    let endless = ctx.joins("endless")?;
+    let _reads = Drain::of(&endless, |_| false)?;
+    let before = (ctx.usage()?.resident_bytes, GROWTH_BYTES_MAX);
+    ctx.step("endless sends 48 MiB without an LF");
+    let piece = vec![b'x'; 256 * 1024];
+    let mut sent = 0;
+    while sent < MEMORY_FLOOD_BYTES && push(&endless, &piece) == Pushed::All {
+        sent += piece.len();
+        grown_too_much(
+            ctx,
+            before,
+            "unbounded-line",
+            "memory grows with a line that never ends",
+            sent,
+        )?;
+    }
+    alice.says(&bob.name, "still here?")?;
+    bob.hears(&alice.name, "still here?")
+        .means("unbounded-line", "an endless line stops the others")?;
+    if sent < MEMORY_FLOOD_BYTES {
+        return Err(wrong("the connection must go on, however long the line is")
+            .expected("48 MiB are read")
+            .got(format!("after {sent} bytes the server read no more"))
+            .late());
+    }
+    if push(&endless, b"\n") != Pushed::All {
+        return Err(wrong("the connection must go on after the line").late());
+    }
+    let line = format!("{}\n", ctx.protocol.saying(&bob.name, "done"));
+    push(&endless, line.as_bytes());
+    bob.hears(&endless.name, "done")
+        .means("unbounded-line", "the line after an endless one must work")
+}
+
+/// The numbered lines of one flooder: all of one letter, so that a mixture shows.
+fn numbered(protocol: Protocol, to: &str, letter: char, number: usize) -> (String, String) {
+    let text = format!("{number:06} {}", letter.to_string().repeat(FLOOD_TEXT_BYTES));
+    (format!("{}\n", protocol.saying(to, &text)), text)
+}
+
+fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
+    let mut late = ctx.joins_with("late", SMALL_BUFFER)?;
+    let (ann, ben) = ctx.two_named("ann", "ben")?;
+    let drains = [Drain::of(&ann, |_| false)?, Drain::of(&ben, |_| false)?];
+    ctx.step(
+        "ann and ben flood late, who reads only when the server takes no more, or has taken enough",
+    );
+    let (to, each) = (late.name.as_str(), more_than_can_wait() / 2);
+    let ended = std::thread::scope(|scope| {
+        let floods = [(&ann, 'a'), (&ben, 'b')]
+            .map(|(person, letter)| scope.spawn(move || floods(person, to, letter, each)));
+        floods.map(|flood| flood.join().unwrap_or(Pushed::Ended))
+    });
+    if ended.contains(&Pushed::Ended) {
+        return Err(inconclusive("the server ended a flooder before late's buffer was full"));
+    }
+    begins_to_read(&late);
+    let counts = whole_and_in_order(ctx, &mut late, [(&ann, 'a'), (&ben, 'b')])?;
+    drop(drains);
+    if counts.contains(&0) {
+        return Err(inconclusive("late received lines of one sender alone"));
+    }
+    Ok(())
+}
+
+/// Sends so many bytes of numbered lines, or as many as the server takes.
+fn floods(person: &Person, to: &str, letter: char, bytes: usize) -> Pushed {
+    let (mut sent, mut number) = (0, 0);
+    while sent < bytes {
+        let (line, _) = numbered(person.protocol, to, letter, number);
+        let pushed = push(person, line.as_bytes());
+        if pushed != Pushed::All {
+            return pushed;
+        }
+        sent += line.len();
+        number += 1;
+    }
+    Pushed::All
+}
+
+/// Everything that late receives now must be numbered lines, each whole, in the order of its
+/// sender. How many there were of each.
+fn whole_and_in_order(
+    ctx: &Context,
+    late: &mut Person,
+    senders: [(&Person, char); 2],
+) -> Outcome<[usize; 2]> {
+    let mut counts = [0; 2];
+    while let Some(line) = late.peer.next_line(ctx.patience) {
+        if ctx.protocol.is_notice(&line) || line.starts_with("! ") {
+            continue;
+        }
+        let known = senders.iter().enumerate().find_map(|(sender, (person, letter))| {
+            let frame = ctx.protocol.heard(&person.name, "");
+            let number: usize = line.strip_prefix(&frame)?.get(..6)?.parse().ok()?;
+            let (_, text) = numbered(ctx.protocol, &late.name, *letter, number);
+            (line == ctx.protocol.heard(&person.name, &text)).then_some((sender, number))
+        });
+        let Some((sender, number)) = known else {
+            return Err(fail("interleaved-writes", "a line of two senders, or of none, arrived")
+                .expected("whole lines, each of one sender")
+                .got(crate::check::difference::brief(line.as_bytes())));
+        };
+        if number != counts[sender] {
+            return Err(fail("reorders-or-loses-under-load", "a line is missing or out of order")
+                .expected(format!("line {} of {}", counts[sender], senders[sender].0.name))
+                .got(format!("line {number}")));
+        }
+        counts[sender] += 1;
+    }
+    Ok(counts)
+}
+
+/// Lines of the broadcast; the reset comes in the middle.
+const BROADCAST_LINES: usize = 200;
+
+fn reset_in_mid_broadcast(ctx: &mut Context) -> Outcome {
+    let victim = ctx.joins_with("victim", SMALL_BUFFER)?;
+    let (mut ann, mut ben) = ctx.two_named("ann", "ben")?;
+    let mut cyd = ctx.joins("cyd")?;
+    ctx.step("ann says 200 lines to all; victim does not read, and resets in the middle");
+    let says = |ann: &mut Person, to: &str, number: usize| {
+        let text = format!("{number:03} {}", "y".repeat(1000));
+        ann.send_silently(format!("{}\n", ann.protocol.saying(to, &text)).as_bytes()).map(|()| text)
+    };
+    let everybody = [ben.name.clone(), cyd.name.clone()];
+    let mut victim = Some(victim);
+    for number in 0..BROADCAST_LINES {
+        if let (BROADCAST_LINES_HALF, Some(victim)) = (number, victim.as_ref()) {
+            proves_unread(victim)?;
+        }
+        if number == BROADCAST_LINES_HALF
+            && let Some(victim) = victim.take()
+        {
+            victim.resets();
+        }
+        if ctx.protocol == Protocol::Select {
+            says(&mut ann, &ctx.name("victim"), number)?;
+            for other in &everybody {
+                says(&mut ann, other, number)?;
+            }
+        } else {
+            says(&mut ann, "all", number)?;
+        }
+        for (listener, text) in [(&mut ben, number), (&mut cyd, number)] {
+            let expected = format!("{text:03} {}", "y".repeat(1000));
+            listener.quietly(|listener| listener.hears(&ann.name, &expected)).means(
+                "broadcast-stops-at-the-first-error",
+                "somebody else's reset must cost nobody a line",
+            )?;
+        }
+    }
+    ben.says(&ann.name, "still there?")?;
+    loop {
+        // In S3 ann is told that victim is unknown: errors are hers.
+        match ann.next() {
+            crate::check::person::Heard::Line(line) if line.starts_with("! ") => {}
+            crate::check::person::Heard::Line(line)
+                if line == ctx.protocol.heard(&ben.name, "still there?") =>
+            {
+                return Ok(());
+            }
+            other => {
+                return Err(fail(
+                    "wrong-client-evicted",
+                    "who speaks must not suffer for who is gone",
+                )
+                .expected(ctx.protocol.heard(&ben.name, "still there?"))
+                .got(format!("{other:?}"))
+                .late());
+            }
+        }
+    }
+}
+
+const BROADCAST_LINES_HALF: usize = BROADCAST_LINES / 2;
+
+/// Something waits for `victim` that it has not read: so something is owed to it.
+fn proves_unread(victim: &Person) -> Outcome {
+    let mut byte = [0];
+    victim.peer.socket.set_read_timeout(Some(victim.patience))?;
+    match victim.peer.socket.peek(&mut byte) {
+        Ok(1..) => Ok(()),
+        _ => Err(inconclusive("nothing was on its way to the one who resets")),
+    }
+}

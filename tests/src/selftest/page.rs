@@ -1,0 +1,103 @@
+//! What the self-test has to tell: on the terminal, and in the book.
+
+use super::Inspection;
+use crate::zoo::Animal;
+use anstyle::{AnsiColor, Style};
+use std::collections::BTreeSet;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const FAINT: Style = Style::new().dimmed();
+
+/// One program: which checks named what, and what is not as it must be.
+pub fn entry(result: &Inspection) -> String {
+    let name = &result.animal.name;
+    let mut text = match (result.skipped, result.is_bad()) {
+        (Some(lack), _) => format!("{FAINT}– {name}: skipped: {lack}{FAINT:#}\n"),
+        (None, true) => format!("{BAD}✗ {name}{BAD:#}\n"),
+        (None, false) => format!("{GOOD}✓{GOOD:#} {name}\n"),
+    };
+    for (misconception, checks) in &result.named {
+        let checks = checks.iter().cloned().collect::<Vec<_>>().join(", ");
+        let also = if result.animal.names.contains(misconception) { "" } else { "and " };
+        text += &format!("    {also}{misconception} {FAINT}by {checks}{FAINT:#}\n");
+    }
+    for trouble in &result.troubles {
+        text += &format!("    {BAD}{}{BAD:#}\n", trouble.replace('\n', "\n    "));
+    }
+    text
+}
+
+pub fn summary(results: &[Inspection], never_failed: &BTreeSet<&str>) -> String {
+    let count = |wanted: fn(&&Inspection) -> bool| results.iter().filter(wanted).count();
+    let bad: Vec<_> = results.iter().filter(|result| result.is_bad()).collect();
+    let verdict = match bad.len() {
+        0 => "all as it must be".to_string(),
+        bad => format!("{bad} not as it must be"),
+    };
+    let mut text = format!(
+        "\n{} broken programs, {} correct ones, {} skipped: {verdict}\n",
+        count(|result| !result.animal.is_correct()),
+        count(|result| result.animal.is_correct()),
+        count(|result| result.skipped.is_some()),
+    );
+    for result in bad {
+        text += &format!("  {BAD}✗ {}{BAD:#}\n", result.animal.name);
+    }
+    for name in never_failed {
+        text += &format!("  {BAD}✗ no program fails {name}{BAD:#}\n");
+    }
+    text
+}
+
+/// The matrix as a page of the book.
+pub fn page(animals: &[Animal]) -> String {
+    let broken = animals.iter().filter(|animal| !animal.is_correct());
+    let correct = animals.iter().filter(|animal| animal.is_correct());
+    let mut text = String::from(PAGE_HEAD);
+    text += "## Broken programs\n\n| program | in | exercise | what is named | by |\n|---|---|---|---|---|\n";
+    for animal in broken {
+        text += &format!(
+            "| {} | {} | [{2}](exercises/{2}.md) | {3} | {4} |\n",
+            animal.name,
+            animal.language(),
+            animal.exercises.join(", "),
+            animal.names.join(", "),
+            animal.killers.join(", "),
+        );
+    }
+    text += "\n## Correct programs\n\n| program | in | must pass |\n|---|---|---|\n";
+    for animal in correct {
+        text += &format!(
+            "| {} | {} | {} |\n",
+            animal.name,
+            animal.language(),
+            animal.exercises.join(", ")
+        );
+    }
+    text
+}
+
+const PAGE_HEAD: &str = "# The zoo
+
+<!-- Written by `cargo lab selftest --write-page`. -->
+
+How do you know that a checker is right? This one is checked itself. `tests/zoo/` holds programs
+that are broken in exactly one way, and programs that are correct. `cargo lab selftest` runs the
+checks against all of them and fails
+
+- if a broken program survives: no check names its mistake,
+- if a report begins with the wrong name: what it says first is what a student repairs first,
+- if a correct program fails anything, in any of ten rounds with ten seeds.
+
+`cargo test` runs the short form: each broken program against the checks of this table alone, each
+correct program once. Programs in Python or C are skipped, and said to be, where the machine has no
+`python3` or no C compiler.
+
+Most of the broken programs are one small program, `tests/zoo/main.rs`, with one defect switched on:
+`zoo defects` lists them. The files in `tests/zoo/beginners/` were written separately, the way
+beginners write them. Those in `tests/zoo/documents/` are the programs of the course's source
+documents, in Python 3. The client of document 002 ends no line and fails at the first one; `mended`
+ends them, so that the next mistake shows.
+
+";
