@@ -38,6 +38,10 @@ pub fn tests() -> Vec<Trial> {
             format!("soak::stage{stage}_forgets_five_thousand_visitors_who_reset"),
             move || forgets(stage),
         ));
+        tests.push(crate::test(
+            format!("soak::it_blames_no_correct_server_of_s{stage}"),
+            move || blames_nobody(Protocol::of_stage(stage)),
+        ));
     }
     for (defect, protocol, words) in BROKEN {
         let name = format!("soak::it_finds_what_{}", defect.replace('-', "_"));
@@ -79,13 +83,7 @@ fn soak_stage(stage: u8, options: &Options) -> anyhow::Result<Soaked> {
 }
 
 fn finds(defect: &str, protocol: Protocol, words: &str) -> anyhow::Result<()> {
-    let spoken = if protocol == Protocol::Rooms { "rooms" } else { "threads" };
-    let zoo = env!("CARGO_BIN_EXE_zoo");
-    let command = [zoo, "server", "--defect", defect, spoken, "{host}", "{port}"];
-    let target = Target::Command(command.map(String::from).to_vec());
-    let options =
-        Options { limit: Limit::Rounds(2), seed: 1, storm: None, patience: LITTLE_PATIENCE };
-    let soaked = run(&target, protocol, &options, &|_| ())?;
+    let soaked = soak_zoo(&["--defect", defect], protocol, LITTLE_PATIENCE)?;
     let Verdict::Broken(broken) = soaked.verdict else {
         bail!("{defect} was not found: {:?}", soaked.verdict);
     };
@@ -93,4 +91,20 @@ fn finds(defect: &str, protocol: Protocol, words: &str) -> anyhow::Result<()> {
     let first = told.lines().next().context("nothing was said")?;
     ensure!(first.contains(words), "it should say `{words}`:\n{told}");
     Ok(())
+}
+
+fn blames_nobody(protocol: Protocol) -> anyhow::Result<()> {
+    match soak_zoo(&[], protocol, PATIENCE[1])?.verdict {
+        Verdict::Held => Ok(()),
+        Verdict::Broken(broken) => bail!("{}", broken.told()),
+        other => bail!("{other:?}"),
+    }
+}
+
+fn soak_zoo(flags: &[&str], protocol: Protocol, patience: Duration) -> anyhow::Result<Soaked> {
+    let spoken = ["select", "threads", "rooms"][usize::from(protocol.stage()) - 3];
+    let command = [&[env!("CARGO_BIN_EXE_zoo"), "server"], flags, &[spoken, "{host}", "{port}"]];
+    let target = Target::Command(command.concat().into_iter().map(String::from).collect());
+    let options = Options { limit: Limit::Rounds(2), seed: 1, storm: None, patience };
+    run(&target, protocol, &options, &|_| ())
 }

@@ -47,6 +47,8 @@ impl Round<'_, '_> {
             let bytes = format!("{part}{line}");
             if let Some(rest) = push_all(&flooder, bytes.as_bytes())? {
                 self.ctx.step(format!("the flooder is held back after {taken} bytes"));
+                let (mut other, other_speaker) = self.joins()?; // nobody else may have to wait
+                self.says_after(&mut other, other_speaker, b"")?;
                 slow.peer.reset();
                 patient(flooder)?.send_silently(&bytes.as_bytes()[rest..])?;
                 self.is_heard(speaker, &heard)?;

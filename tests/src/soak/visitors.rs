@@ -66,7 +66,7 @@ impl Round<'_, '_> {
     }
 
     /// Sends `before` and a line in one segment; the line must be heard.
-    fn says_after(&mut self, visitor: &mut Person, speaker: usize, before: &[u8]) -> Outcome {
+    pub fn says_after(&mut self, visitor: &mut Person, speaker: usize, before: &[u8]) -> Outcome {
         let (line, heard) = self.record.says(speaker, Self::listener(speaker), "I am here");
         visitor.send(&[before, line.as_bytes()].concat())?;
         self.is_heard(speaker, &heard)
@@ -144,10 +144,8 @@ impl Round<'_, '_> {
 
     fn endless_line(&mut self) -> Outcome {
         let (mut visitor, speaker) = self.joins()?;
-        let mut line = vec![b'x'; ENDLESS_BYTES];
-        visitor.send(&line)?;
-        line = b"\n".to_vec();
-        self.says_after(&mut visitor, speaker, &line)?;
+        visitor.send(&[b'x'; ENDLESS_BYTES])?;
+        self.says_after(&mut visitor, speaker, b"\n")?;
         hears_an_error(&mut visitor).because("a line that is too long must be refused")?;
         self.tally.add(Fault::EndlessLine, 1);
         Ok(())
