@@ -6,6 +6,7 @@ mod book;
 mod clients;
 #[cfg(target_os = "linux")]
 mod cost;
+mod crowd;
 mod documents;
 mod keepalive;
 mod play;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         clients::tests(),
         #[cfg(target_os = "linux")]
         cost::tests(),
+        crowd::tests(),
         documents::tests(),
         keepalive::tests(),
         play::tests(),
