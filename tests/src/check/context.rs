@@ -347,9 +347,14 @@ impl<'a> Context<'a> {
 
     /// What the server and its children use.
     pub fn usage(&mut self) -> Outcome<Usage> {
-        let id = self.process()?.id();
-        let usage = crate::resources::of_group(id);
+        self.process()?;
+        let usage = self.usage_if_known();
         usage.ok_or_else(|| inconclusive("this system does not tell what a process uses"))
+    }
+
+    fn usage_if_known(&self) -> Option<Usage> {
+        let process = self.server.as_ref()?.process.as_ref()?;
+        crate::resources::of_group(process.id())
     }
 
     /// What only came late in it is tried once more.
@@ -358,17 +363,24 @@ impl<'a> Context<'a> {
     }
 
     /// Waits until the server has nothing more to do, or has had twice the patience to do it.
-    pub fn until_at_rest(&mut self) -> Outcome {
+    pub fn until_at_rest(&mut self) {
         let deadline = Instant::now() + 2 * self.patience;
-        let (mut before, mut looks_at_rest) = (self.usage()?.processor_time, 0);
-        while looks_at_rest < LOOKS_AT_REST && Instant::now() < deadline {
+        while !self.rests() && Instant::now() < deadline {}
+    }
+
+    /// Whether the program does nothing, in several looks: it waits for something to come, and is
+    /// not only kept from running by others. `false` where the system does not tell.
+    pub fn rests(&mut self) -> bool {
+        let Some(mut before) = self.usage_if_known() else {
+            return false;
+        };
+        (0..LOOKS_AT_REST).all(|_| {
             std::thread::sleep(LOOK_AGAIN);
-            let now = self.usage()?;
-            let rests = now.runnable == 0 && now.processor_time == before;
-            looks_at_rest = if rests { looks_at_rest + 1 } else { 0 };
-            before = now.processor_time;
-        }
-        Ok(())
+            let now = self.usage_if_known().unwrap_or_default();
+            let rests = now.runnable == 0 && now.processor_time == before.processor_time;
+            before = now;
+            rests
+        })
     }
 
     /// The server must print this line on stdout.

@@ -261,11 +261,10 @@ impl All<'_> {
             Err(Trouble::Inconclusive("this check has a defect: it ended in a panic".to_string()))
         });
         let again = match &outcome {
-            Err(Trouble::Late(_) | Trouble::Inconclusive(_))
-                if attempt == 0 && self.options.second_attempts =>
-            {
-                Some(1)
-            }
+            _ if attempt > 0 || !self.options.second_attempts => None,
+            // A program that rests is not slow: what has not come now never comes.
+            Err(Trouble::Late(_)) if context.rests() => None,
+            Err(Trouble::Late(_) | Trouble::Inconclusive(_)) => Some(1),
             _ => None,
         };
         (self.judge(check, outcome, context), again)
