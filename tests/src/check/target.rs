@@ -71,9 +71,9 @@ impl Target {
         for _ in 0..PORTS_TRIED {
             let port = process::free_port()?;
             let started = self.start_on(port, options);
-            let lost = started.is_err() && TcpListener::bind(("127.0.0.1", port)).is_err();
-            if !lost {
-                return started;
+            match &started {
+                Err(error) if was_taken(port, &format!("{error:#}")) => {}
+                _ => return started,
             }
         }
         anyhow::bail!("each of {PORTS_TRIED} free ports was taken by somebody else")
@@ -137,6 +137,15 @@ impl Target {
             _ => None,
         }
     }
+}
+
+/// Whether that is why a program did not start. By now the port may be free again: then its own
+/// words tell, in the names that the systems have for it.
+fn was_taken(port: u16, said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    let in_use = ["in use", "eaddrinuse", "only one usage of each socket address"];
+    in_use.iter().any(|words| said.contains(words))
+        || TcpListener::bind(("127.0.0.1", port)).is_err()
 }
 
 /// What is replaced by the flags of stage 5's server.

@@ -92,6 +92,9 @@ fn endless_line(ctx: &mut Context) -> Outcome {
         .means("unbounded-line", "the line after an endless one must work")
 }
 
+/// Lines of each flooder between two looks at how far the server is.
+const LINES_PER_ROUND: usize = 50;
+
 /// The numbered lines of one flooder: all of one letter, so that a mixture shows.
 fn numbered(protocol: Protocol, to: &str, letter: char, number: usize) -> (String, String) {
     let text = format!("{number:06} {}", letter.to_string().repeat(FLOOD_TEXT_BYTES));
@@ -101,41 +104,58 @@ fn numbered(protocol: Protocol, to: &str, letter: char, number: usize) -> (Strin
 fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
     let mut late = ctx.joins_with("late", SMALL_BUFFER)?;
     let (ann, ben) = ctx.two_named("ann", "ben")?;
-    let drains = [Drain::of(&ann, |_| false)?, Drain::of(&ben, |_| false)?];
+    let hears = [Drain::of(&ann, is_round)?, Drain::of(&ben, is_round)?];
     ctx.step(
         "ann and ben flood late, who reads only when the server takes no more, or has taken enough",
     );
-    let (to, each) = (late.name.as_str(), more_than_can_wait() / 2);
-    let ended = std::thread::scope(|scope| {
-        let floods = [(&ann, 'a'), (&ben, 'b')]
-            .map(|(person, letter)| scope.spawn(move || floods(person, to, letter, each)));
-        floods.map(|flood| flood.join().unwrap_or(Pushed::Ended))
-    });
-    if ended.contains(&Pushed::Ended) {
-        return Err(inconclusive("the server ended a flooder before late's buffer was full"));
+    let senders = [(&ann, 'a'), (&ben, 'b')];
+    let mut sent = 0;
+    for round in 0.. {
+        let bytes = [0, 1].map(|one: usize| {
+            let (person, letter) = senders[one];
+            let other = &senders[1 - one].0.name;
+            round_of(person.protocol, &late.name, letter, round)
+                + &format!("{}\n", person.protocol.saying(other, &round_text(round)))
+        });
+        let pushed = std::thread::scope(|scope| {
+            let both = [0, 1].map(|one: usize| {
+                let bytes = &bytes[one];
+                scope.spawn(move || push(senders[one].0, bytes.as_bytes()))
+            });
+            both.map(|one| one.join().unwrap_or(Pushed::Ended))
+        });
+        if pushed.contains(&Pushed::Ended) {
+            return Err(inconclusive("the server ended a flooder before late's buffer was full"));
+        }
+        sent += bytes.iter().map(String::len).sum::<usize>();
+        let has_all = |(listener, speaker): (&Drain, &Person)| {
+            let marker = ctx.protocol.heard(&speaker.name, &round_text(round));
+            listener.hears_line(&marker, ctx.patience).is_ok()
+        };
+        let both_through = [(&hears[0], &ben), (&hears[1], &ann)].into_iter().all(has_all);
+        if !both_through || sent > more_than_can_wait() {
+            break; // held back, or closed, or more than can wait
+        }
     }
     begins_to_read(&late);
-    let counts = whole_and_in_order(ctx, &mut late, [(&ann, 'a'), (&ben, 'b')])?;
-    drop(drains);
+    let counts = whole_and_in_order(ctx, &mut late, senders)?;
     if counts.contains(&0) {
         return Err(inconclusive("late received lines of one sender alone"));
     }
     Ok(())
 }
 
-/// Sends so many bytes of numbered lines, or as many as the server takes.
-fn floods(person: &Person, to: &str, letter: char, bytes: usize) -> Pushed {
-    let (mut sent, mut number) = (0, 0);
-    while sent < bytes {
-        let (line, _) = numbered(person.protocol, to, letter, number);
-        let pushed = push(person, line.as_bytes());
-        if pushed != Pushed::All {
-            return pushed;
-        }
-        sent += line.len();
-        number += 1;
-    }
-    Pushed::All
+fn round_text(round: usize) -> String {
+    format!("round {round}")
+}
+
+fn is_round(line: &str) -> bool {
+    line.contains(": round ")
+}
+
+fn round_of(protocol: Protocol, late: &str, letter: char, round: usize) -> String {
+    let numbers = round * LINES_PER_ROUND..(round + 1) * LINES_PER_ROUND;
+    numbers.map(|number| numbered(protocol, late, letter, number).0).collect()
 }
 
 /// Everything that late receives now must be numbered lines, each whole, in the order of its
@@ -147,7 +167,12 @@ fn whole_and_in_order(
 ) -> Outcome<[usize; 2]> {
     let mut counts = [0; 2];
     while let Some(line) = late.peer.next_line(ctx.patience) {
-        if ctx.protocol.is_notice(&line) || line.starts_with("! ") {
+        let says_round = |(person, _): &(&Person, char)| {
+            let number = line.strip_prefix(&ctx.protocol.heard(&person.name, "round "));
+            number.is_some_and(|number| number.parse::<usize>().is_ok())
+        };
+        let other = ctx.protocol.is_notice(&line) || line.starts_with("! ");
+        if other || senders.iter().any(says_round) {
             continue;
         }
         let known = senders.iter().enumerate().find_map(|(sender, (person, letter))| {
