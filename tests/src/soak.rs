@@ -122,9 +122,12 @@ fn exit_code(all: &[(String, String, Soaked)]) -> ExitCode {
 }
 
 fn report(all: &[(String, String, Soaked)], arguments: &Arguments) -> String {
+    let mut text = String::new();
     let columns: Vec<_> =
         all.iter().map(|(name, _, it)| (name.as_str(), &it.tally, &it.looks)).collect();
-    let mut text = format!("{}\n", tally::table(&columns));
+    if columns.iter().any(|(_, tally, _)| tally.faults() > 0) {
+        let _ = writeln!(text, "{}", tally::table(&columns));
+    }
     for (name, server, soaked) in all {
         let _ = match &soaked.verdict {
             Verdict::Held => {

@@ -19,12 +19,13 @@ const MORE_MEMORY_BYTES_MAX: u64 = 16 << 20;
 /// Broken programs do not get more time for what never comes.
 const LITTLE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the zoo's program does wrong, what it speaks, and what must be said of it.
-const BROKEN: [(&str, Protocol, &str); 4] = [
-    ("loses-under-load", Protocol::Threads, "never received"),
-    ("drops-output-at-eof", Protocol::Rooms, "before a half-close must be answered"),
-    ("half-message-delivered", Protocol::Threads, "half a line that has no end"),
-    ("leaks-descriptors", Protocol::Threads, "gone, and not forgotten"),
+/// What the zoo's program does wrong, what it speaks, and what must be said of it: one of these.
+const BROKEN: [(&str, Protocol, &[&str]); 4] = [
+    // What it drops may be an answer as well: the welcome of a visitor.
+    ("loses-under-load", Protocol::Threads, &["never received", "was not accepted"]),
+    ("drops-output-at-eof", Protocol::Rooms, &["before a half-close must be answered"]),
+    ("half-message-delivered", Protocol::Threads, &["half a line that has no end"]),
+    ("leaks-descriptors", Protocol::Threads, &["gone, and not forgotten"]),
 ];
 
 pub fn tests() -> Vec<Trial> {
@@ -82,14 +83,14 @@ fn soak_stage(stage: u8, options: &Options) -> anyhow::Result<Soaked> {
     }
 }
 
-fn finds(defect: &str, protocol: Protocol, words: &str) -> anyhow::Result<()> {
+fn finds(defect: &str, protocol: Protocol, words: &[&str]) -> anyhow::Result<()> {
     let soaked = soak_zoo(&["--defect", defect], protocol, LITTLE_PATIENCE)?;
     let Verdict::Broken(broken) = soaked.verdict else {
         bail!("{defect} was not found: {:?}", soaked.verdict);
     };
     let told = broken.told();
     let first = told.lines().next().context("nothing was said")?;
-    ensure!(first.contains(words), "it should say `{words}`:\n{told}");
+    ensure!(words.iter().any(|words| first.contains(words)), "it should say {words:?}:\n{told}");
     Ok(())
 }
 
