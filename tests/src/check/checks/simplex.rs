@@ -8,6 +8,7 @@ use crate::peer::End;
 
 pub const PRINTS: &str = "the-server-prints-who-sent-what";
 const JOINED: &str = "two-lines-in-one-segment-are-printed-as-two";
+const NEXT: &str = "the-next-sender-is-served";
 
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
@@ -43,7 +44,12 @@ pub static CHECKS: &[Check] = &[
             cut_everywhere,
         )
     },
-    check("half-a-line-is-not-printed", "L2", &["half-message-delivered"], half_a_line),
+    check(NEXT, "S1.2", &["ignores-eof", "spins-after-departure"], next_sender),
+    // These look at what the next one can do.
+    Check {
+        after: &[PRINTS, NEXT],
+        ..check("half-a-line-is-not-printed", "L2", &["half-message-delivered"], half_a_line)
+    },
     check(
         "a-long-line-is-not-printed-and-the-next-one-is",
         "L3",
@@ -57,14 +63,16 @@ pub static CHECKS: &[Check] = &[
         protocols: &[Protocol::Simplex],
         ..check("nothing-at-all-is-sent-back", "S1.1", &["echo-to-sender"], sends_nothing)
     },
-    check(
-        "the-next-sender-is-served",
-        "S1.2",
-        &["ignores-eof", "spins-after-departure"],
-        next_sender,
-    ),
-    check("a-sender-that-resets-ends-nobody-else", "L13", &["rude-client-kills-server"], reset),
-    check("exit-ends-the-connection", "L11", &[], exit),
+    Check {
+        after: &[PRINTS, NEXT],
+        ..check(
+            "a-sender-that-resets-ends-nobody-else",
+            "L13",
+            &["rude-client-kills-server"],
+            reset,
+        )
+    },
+    Check { after: &[PRINTS, NEXT], ..check("exit-ends-the-connection", "L11", &[], exit) },
 ];
 
 impl Context<'_> {
@@ -240,7 +248,8 @@ fn next_sender(ctx: &mut Context) -> Outcome {
 
 fn reset(ctx: &mut Context) -> Outcome {
     for _ in 0..20 {
-        ctx.dials("alice")?.resets();
+        let alice = ctx.dials("alice");
+        alice.means("rude-client-kills-server", "after a reset nobody can connect")?.resets();
     }
     let mut alice = ctx.dials("alice")?;
     alice.send(b"whole\nhalf")?;
