@@ -9,7 +9,6 @@ const SILENT: &[&str] = &["silent-error"];
 
 pub static CHECKS: &[Check] = &[
     check("joining-and-returning-make-a-room-the-current-one", "S5.5", LEAKS, current),
-    check("one-can-be-in-several-rooms", "S5.5", LEAKS, several),
     check("who-loses-its-room-is-in-the-one-joined-last", "S5.5", LEAKS, next_current),
     check("rooms-and-members-are-listed", "S5.5", &[], lists),
     check(
@@ -44,19 +43,6 @@ fn current(ctx: &mut Context) -> Outcome {
     ctx.is_heard_in(&den, &mut alice, &mut bob).because(wrong_room)?;
     ctx.may(&mut alice, "/join #lobby")?;
     ctx.is_heard_in("#lobby", &mut alice, &mut bob).because(wrong_room)
-}
-
-fn several(ctx: &mut Context) -> Outcome {
-    let (den, attic) = (ctx.room("den"), ctx.room("attic"));
-    let [mut bob] = ctx.gather(&den, ["bob"])?;
-    ctx.may(&mut bob, &format!("/join {attic}"))?;
-    for room in ["#lobby", &den, &attic] {
-        let mut alice = ctx.joins_room("alice", room)?;
-        ctx.is_heard_in(room, &mut alice, &mut bob)
-            .because("who is in several rooms hears all of them")?;
-        alice.quits()?;
-    }
-    Ok(())
 }
 
 /// Returning to a room is not joining it: the order of joining counts.

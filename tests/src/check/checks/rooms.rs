@@ -11,6 +11,7 @@ use std::time::Instant;
 const LEAKS: &[&str] = &["leaks-across-rooms"];
 
 const MEMBERS_ALONE: &str = "a-room-is-heard-by-its-members-alone";
+const SEVERAL: &str = "one-can-be-in-several-rooms";
 
 pub static CHECKS: &[Check] = &[
     Check {
@@ -38,12 +39,16 @@ pub static CHECKS: &[Check] = &[
         after: &[PRIVATE, SPEAKING, MEMBERS_ALONE],
         ..check("a-room-is-told-who-comes", "S5.3", &[], told_who_comes)
     },
-    check(
-        "a-room-is-told-once-of-every-way-of-leaving",
-        "S5.3",
-        &["leave-not-announced"],
-        told_who_leaves,
-    ),
+    check(SEVERAL, "S5.5", LEAKS, several),
+    Check {
+        after: &[PRIVATE, SPEAKING, SEVERAL],
+        ..check(
+            "a-room-is-told-once-of-every-way-of-leaving",
+            "S5.3",
+            &["leave-not-announced"],
+            told_who_leaves,
+        )
+    },
     check("who-leaves-a-room-hears-it-last", "S5.3", LEAKS, leaver_hears_it_last),
     check("rooms-of-every-allowed-name-can-be-entered", "S5.4", &[], good_names),
     check("a-bad-room-name-is-refused", "S5.4", &["silent-error"], bad_names),
@@ -207,6 +212,19 @@ fn told_who_comes(ctx: &mut Context) -> Outcome {
     let (old, _) = ctx.renames(&mut alice, "ally")?;
     let renamed = format!("[{den}] * {old} is now {}", alice.name);
     ctx.hears_of(&mut alice, &mut bob)?.have(&renamed).map(drop)
+}
+
+fn several(ctx: &mut Context) -> Outcome {
+    let (den, attic) = (ctx.room("den"), ctx.room("attic"));
+    let [mut bob] = ctx.gather(&den, ["bob"])?;
+    ctx.may(&mut bob, &format!("/join {attic}"))?;
+    for room in ["#lobby", &den, &attic] {
+        let mut alice = ctx.joins_room("alice", room)?;
+        ctx.is_heard_in(room, &mut alice, &mut bob)
+            .because("who is in several rooms hears all of them")?;
+        alice.quits()?;
+    }
+    Ok(())
 }
 
 fn told_who_leaves(ctx: &mut Context) -> Outcome {
