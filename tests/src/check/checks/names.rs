@@ -121,13 +121,18 @@ fn case_twin(ctx: &mut Context) -> Outcome {
     twin.line(&ctx.protocol.registration(&shouted))?;
     twin.hears_error()
         .means("case-splits-names", format!("{shouted} is the name of {}", bob.name))?;
-    let (line, heard) = match ctx.protocol {
-        Protocol::Select => (format!("@{shouted}:hi"), format!("{}: hi", alice.name)),
-        Protocol::Rooms => (format!("/msg {shouted} hi"), format!("[private] {}: hi", alice.name)),
+    let heard = match ctx.protocol {
+        Protocol::Select => {
+            alice.says(&shouted, "hi")?;
+            bob.hears(&alice.name, "hi")
+        }
+        Protocol::Rooms => {
+            alice.line(&format!("/msg {shouted} hi"))?;
+            bob.hears_line(&format!("[private] {}: hi", alice.name))
+        }
         _ => return Ok(()), // nobody is addressed by name
     };
-    alice.line(&line)?;
-    bob.hears_line(&heard).means("case-splits-names", format!("{shouted} must reach {}", bob.name))
+    heard.means("case-splits-names", format!("{shouted} must reach {}", bob.name))
 }
 
 fn race(ctx: &mut Context) -> Outcome {
