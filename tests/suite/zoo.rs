@@ -14,6 +14,7 @@ pub fn tests() -> Vec<Trial> {
         crate::test("zoo::the_page_lists_what_is_there", the_page_is_true),
         crate::test("zoo::every_name_is_there_once", every_name_is_there_once),
         crate::test("zoo::it_is_large_enough_to_prove_something", it_is_large_enough),
+        crate::test("zoo::every_check_is_failed_by_a_program", every_check_is_failed),
     ];
     let animals = match zoo::all() {
         Ok(animals) => animals,
@@ -68,6 +69,17 @@ fn every_name_is_there_once() -> anyhow::Result<()> {
     for animal in zoo::all()? {
         ensure!(seen.insert(animal.name.clone()), "{} is there twice", animal.name);
     }
+    Ok(())
+}
+
+/// A check that nothing can fail proves nothing. That these do fail is asserted below.
+fn every_check_is_failed() -> anyhow::Result<()> {
+    let animals = zoo::all()?;
+    let killers: BTreeSet<&str> =
+        animals.iter().flat_map(|animal| &animal.killers).map(String::as_str).collect();
+    let all = chat_lab::check::checks::all().map(|check| check.name);
+    let never: Vec<&str> = all.filter(|name| !killers.contains(name)).collect();
+    ensure!(never.is_empty(), "no program of zoo.toml must fail {}", never.join(", "));
     Ok(())
 }
 

@@ -16,22 +16,33 @@ impl World {
         else {
             return self.refuse(id, "say #NAME or @USER:TEXT");
         };
+        let text = match self.defect.is("second-colon-cuts") {
+            true => text.split(':').next().unwrap_or_default(),
+            false => text,
+        };
         let text = text.trim_matches([' ', '\t']);
         let sender = match self.name(id) {
             Some(name) => name,
             None if self.defect.is("unregistered-may-send") => "anonymous".to_string(),
             None => return self.refuse(id, "register first: #NAME"),
         };
-        if text.is_empty() {
+        if text.is_empty() && !self.defect.is("empty-text-delivered") {
             return self.refuse(id, "there is no text");
         }
         let Some(receiver) = self.find(user.trim()) else {
             return self.refuse(id, &format!("no such user: {user}"));
         };
-        if self.defect.is("anonymous-delivery") {
-            self.tell(receiver, text);
-        } else {
-            self.tell(receiver, &format!("{sender}: {text}"));
+        let message = match self.defect.is("anonymous-delivery") {
+            true => text.to_string(),
+            false => format!("{sender}: {text}"),
+        };
+        if self.defect.is("delivered-to-all") {
+            self.tell_named((receiver != id).then_some(id), &message);
+        } else if receiver != id || !self.defect.is("lost-to-oneself") {
+            self.tell(receiver, &message);
+        }
+        if self.defect.is("says-ok") {
+            self.tell(id, "ok");
         }
     }
 
@@ -39,7 +50,7 @@ impl World {
         let id = if self.defect.is("registers-the-wrong-socket") { self.newest } else { id };
         match self.register(id, name) {
             Ok(()) => {
-                println!("User {name} added.");
+                self.print(&format!("User {name} added."));
                 self.tell(id, &format!("Your user detail saved as: {name}"));
             }
             Err(why) => self.refuse(id, &why),
@@ -81,17 +92,27 @@ impl World {
     fn threads_register(&mut self, id: Id, name: &str) {
         if let Err(why) = self.register(id, name) {
             self.refuse(id, &why);
-            self.tell(id, "NICK");
-            return;
+            return self.ask_again(id);
         }
         if self.protocol == Protocol::Rooms {
             return self.enter_lobby(id, name);
         }
         self.tell(id, &self.welcome(name));
-        self.tell_named(Some(id), &format!("* {name} joined"));
+        if !self.defect.is("joined-not-announced") {
+            self.tell_named(Some(id), &format!("* {name} joined"));
+        }
+    }
+
+    pub fn ask_again(&mut self, id: Id) {
+        if !self.defect.is("asks-only-once") {
+            self.tell(id, "NICK");
+        }
     }
 
     fn welcome(&self, name: &str) -> String {
+        if self.defect.is("welcome-without-names") {
+            return format!("* welcome {name}");
+        }
         let mut names: Vec<String> = self
             .clients
             .values()
@@ -102,7 +123,7 @@ impl World {
         let mut bytes = 0;
         names.retain(|name| {
             bytes += name.len() + 2;
-            bytes <= NAMES_BYTES_MAX
+            bytes <= NAMES_BYTES_MAX || self.defect.is("endless-welcome")
         });
         let more = match count - names.len() {
             0 => String::new(),

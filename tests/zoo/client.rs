@@ -3,7 +3,7 @@
 use crate::defects::Defect;
 use crate::lines::printable;
 use anyhow::Context;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -49,14 +49,13 @@ fn send_all(stream: &TcpStream, defect: Defect, typed: &Sender<()>) {
 
 /// The socket to standard output, to the end of the stream.
 fn print_all(stream: &TcpStream, defect: Defect, turns: &Receiver<()>) -> anyhow::Result<()> {
-    let mut stream = stream;
     let mut bytes = [0; 2048];
     let mut unfinished: Vec<u8> = Vec::new();
     loop {
         if defect.is("lockstep") && turns.recv().is_err() {
             return Ok(());
         }
-        let count = stream.read(&mut bytes).context("the connection broke")?;
+        let count = read(stream, &mut bytes, defect).context("the connection broke")?;
         if count == 0 && defect.is("spins-on-server-eof") {
             println!();
             continue;
@@ -81,7 +80,20 @@ fn print_all(stream: &TcpStream, defect: Defect, turns: &Receiver<()>) -> anyhow
             if piece.ends_with(b"\n") {
                 print(&unfinished, defect);
                 unfinished.clear();
+                if defect.is("joined-lines-lost") {
+                    break;
+                }
             }
+        }
+    }
+}
+
+fn read(mut stream: &TcpStream, bytes: &mut [u8], defect: Defect) -> std::io::Result<usize> {
+    stream.set_nonblocking(defect.is("busy-poll"))?;
+    loop {
+        match stream.read(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {} // asks again
+            result => return result,
         }
     }
 }

@@ -30,8 +30,17 @@ impl Lines {
         if self.defect.is("recv-is-not-a-message") {
             return self.decode(bytes).into_iter().collect();
         }
+        let decoded = String::from_utf8_lossy(bytes);
+        let bytes = if self.defect.is("decodes-each-read") { decoded.as_bytes() } else { bytes };
         let mut lines = Vec::new();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+        for mut piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            while self.defect.is("cut-at-the-buffer-size")
+                && self.unfinished.len() + piece.len() > LINE_BYTES_MAX
+            {
+                let (first, rest) = piece.split_at(LINE_BYTES_MAX - self.unfinished.len());
+                lines.extend(self.push_piece(first));
+                piece = rest;
+            }
             lines.extend(self.push_piece(piece));
         }
         if self.defect.is("joined-lines-lost") {
@@ -48,10 +57,10 @@ impl Lines {
             return None;
         }
         self.unfinished.extend_from_slice(piece);
-        let too_long = self.unfinished.len() > LINE_BYTES_MAX - usize::from(!ended);
-        if too_long && self.defect.is("cut-at-the-buffer-size") {
-            let rest = self.unfinished.split_off(LINE_BYTES_MAX);
-            let line = std::mem::replace(&mut self.unfinished, rest);
+        let counted_twice = usize::from(self.defect.is("one-byte-too-few"));
+        let too_long = self.unfinished.len() + counted_twice > LINE_BYTES_MAX - usize::from(!ended);
+        if self.unfinished.len() == LINE_BYTES_MAX && self.defect.is("cut-at-the-buffer-size") {
+            let line = std::mem::take(&mut self.unfinished);
             return self.decode(&line);
         }
         if too_long && (ended || !self.defect.is("unbounded-line")) {
@@ -89,7 +98,12 @@ impl Lines {
         } else {
             printable(text)
         };
-        let text = text.trim_matches([' ', '\t']);
+        let text = match self.defect.is("joiners-replaced") {
+            true => text.replace(['\u{200d}', '\u{fe0f}'], "\u{fffd}"),
+            false => text,
+        };
+        let blanks: &[char] = if self.defect.is("blanks-kept") { &[] } else { &[' ', '\t'] };
+        let text = text.trim_matches(blanks);
         // A message made of what one read returned is delivered whatever it is.
         (!text.is_empty()).then(|| Ok(text.to_string()))
     }

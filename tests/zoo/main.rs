@@ -10,6 +10,7 @@ mod client;
 mod defects;
 mod lines;
 mod outbox;
+mod pace;
 mod pair;
 mod rooms;
 mod server;
@@ -41,9 +42,9 @@ struct ServerArguments {
     port: u16,
     #[arg(long, default_value = "none")]
     defect: Defect,
-    /// Flags of stage 5's server, which a correct server of the zoo may ignore
+    /// Flags of stage 5's server, most of which the zoo ignores
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _others: Vec<String>,
+    flags: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -90,6 +91,9 @@ fn serve(ours: &ServerArguments) -> anyhow::Result<()> {
         Protocol::Simplex | Protocol::Duplex => {
             pair::run(ours.protocol, &ours.host, ours.port, ours.defect)
         }
-        _ => server::run(ours.protocol, &ours.host, ours.port, ours.defect),
+        _ => {
+            let flags = pace::Flags(ours.flags.clone());
+            server::run(ours.protocol, &ours.host, ours.port, ours.defect, flags)
+        }
     }
 }

@@ -46,6 +46,9 @@ impl Outbox {
     /// Whether the client can still be written to. Never waits, in a correct server.
     pub fn push(self: &Arc<Outbox>, line: &str) -> bool {
         let mut line = line.as_bytes().to_vec();
+        if self.defect.is("ends-lines-with-cr-lf") {
+            line.push(b'\r');
+        }
         if !self.defect.is("sends-without-boundaries") {
             line.push(b'\n');
         }
@@ -138,6 +141,12 @@ impl Outbox {
         let mut state = self.lock();
         state.finished = true;
         self.changed.notify_all();
+        if self.defect.is("ends-with-a-reset") {
+            state.dead = true;
+            // So that closing the socket throws away what is on its way.
+            let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            return;
+        }
         if !self.defect.is("drops-output-at-eof") {
             let waiting = |state: &mut State| !state.written;
             let wait = self.changed.wait_timeout_while(state, FLUSH_PATIENCE, waiting);

@@ -1,7 +1,7 @@
 //! What a line means in S5: rooms, commands, roles.
 
 use crate::lines::printable;
-use crate::world::{Id, Next, World};
+use crate::world::{Id, Next, World, is_name};
 use std::collections::BTreeSet;
 
 const LOBBY: &str = "#lobby";
@@ -47,16 +47,26 @@ impl World {
     }
 
     pub fn room_line(&mut self, id: Id, line: &str) -> Next {
+        if self.defect.is("logs-commands") {
+            self.log(id, line);
+        }
         let (word, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let rest = rest.trim_matches([' ', '\t']);
-        let word = word.to_ascii_lowercase();
+        let word = match self.defect.is("commands-with-case") {
+            true => word.to_string(),
+            false => word.to_ascii_lowercase(),
+        };
         if word == "/quit" {
-            let reason = (!rest.is_empty()).then_some(rest);
+            let passed_on = !rest.is_empty() && !self.defect.is("reason-lost");
+            let reason = passed_on.then_some(rest);
             self.leave(id, false, reason);
             return Next::Exit;
         }
-        let done = if line.starts_with("//") {
+        let unknown = word.starts_with('/') && !COMMANDS.contains(&word.as_str());
+        let done = if line.starts_with("//") && !self.defect.is("two-slashes-unknown") {
             self.say(id, &line[1..])
+        } else if unknown && self.defect.is("unknown-command-said") {
+            self.say(id, line)
         } else if word.starts_with('/') {
             self.command(id, &word, rest)
         } else if let Some(private) = line.strip_prefix('@') {
@@ -64,7 +74,7 @@ impl World {
                 Some((name, text)) => self.whisper(id, name.trim(), text.trim()),
                 None => no("say @NAME:TEXT"),
             }
-        } else if line.starts_with('#') {
+        } else if line.starts_with('#') && !self.defect.is("hash-is-said") {
             no("a line that begins with # is no message: /join #ROOM enters a room")
         } else {
             self.say(id, line)
@@ -95,6 +105,9 @@ impl World {
             "/msg" => self.whisper(id, first, second),
             "/me" => self.act(id, rest),
             "/topic" => self.topic(id, rest),
+            "/help" if self.defect.is("help-names-nothing") => {
+                self.answer(id, &format!("help {rest}: ask whoever started this server"))
+            }
             "/help" => self.answer(id, &COMMANDS.join(" ")),
             "/kick" => self.kick(id, first, second),
             "/ban" => self.ban(id, first),
@@ -116,7 +129,8 @@ impl World {
         let room = self.room_to_speak_in(id)?;
         let name = self.name_of(id);
         self.log(id, text);
-        self.relay(&room, Some(id), &format!("{name}: {text}"));
+        let without = (!self.defect.is("echo-to-sender")).then_some(id);
+        self.relay(&room, without, &format!("{name}: {text}"));
         Ok(())
     }
 
@@ -160,11 +174,17 @@ impl World {
     fn relay(&mut self, key: &str, without: Option<Id>, text: &str) {
         let room = &self.rooms[key];
         let line = format!("[{}] {text}", room.name);
-        let receivers = if self.defect.is("leaks-across-rooms") {
+        let mut receivers: Vec<Id> = if self.defect.is("leaks-across-rooms") {
             self.names.values().copied().collect()
         } else {
             room.members.clone()
         };
+        if self.defect.is("nameless-hear-everything") {
+            receivers.extend(self.clients.keys().filter(|id| self.name(**id).is_none()));
+        }
+        if self.defect.is("hears-the-current-room-alone") {
+            receivers.retain(|id| self.clients[id].current.as_deref() == Some(key));
+        }
         for id in receivers {
             if Some(id) != without {
                 self.tell(id, &line);
@@ -184,12 +204,21 @@ impl World {
     // --- coming and going ---
 
     fn join(&mut self, id: Id, name: &str, key_given: &str) -> Refusal {
-        if !is_room_name(name) {
+        let good = match () {
+            () if self.defect.is("any-room-name") => true,
+            () if self.defect.is("room-names-like-names") => {
+                name.strip_prefix('#').is_some_and(is_name)
+            }
+            () => is_room_name(name),
+        };
+        if !good {
             return no("bad room name: # and 1 to 30 letters, digits, _ and -");
         }
-        let key = name.to_ascii_lowercase();
+        let key = self.key(name);
         if self.clients[&id].rooms.contains(&key) {
-            self.set_current(id, Some(key));
+            if !self.defect.is("returning-changes-nothing") {
+                self.set_current(id, Some(key));
+            }
             return self.answer(id, &format!("you are in {name}"));
         }
         if self.rooms.contains_key(&key) {
@@ -233,11 +262,17 @@ impl World {
 
     fn add_member(&mut self, id: Id, key: &str) {
         let name = self.name_of(id);
-        self.notice(key, None, &format!("{name} joined"));
+        let itself_too = self.defect.is("hears-its-own-joined");
+        if !itself_too {
+            self.notice(key, None, &format!("{name} joined"));
+        }
         if let Some(room) = self.rooms.get_mut(key)
             && !room.members.contains(&id)
         {
             room.members.push(id);
+        }
+        if itself_too {
+            self.notice(key, None, &format!("{name} joined"));
         }
         if let Some(client) = self.clients.get_mut(&id) {
             client.rooms.push(key.to_string());
@@ -260,7 +295,7 @@ impl World {
         Ok(())
     }
 
-    pub fn leave_all_rooms(&mut self, id: Id, reason: Option<&str>) {
+    pub fn leave_all_rooms(&mut self, id: Id, was_reset: bool, reason: Option<&str>) {
         let Some(client) = self.clients.get(&id) else {
             return;
         };
@@ -268,7 +303,9 @@ impl World {
             let name = self.name_of(id);
             let reason = reason.filter(|_| !self.is_muted(&key, id));
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            self.notice(&key, Some(id), &format!("{name} left{reason}"));
+            if !was_reset || !self.defect.is("reset-not-announced") {
+                self.notice(&key, Some(id), &format!("{name} left{reason}"));
+            }
             self.remove_member(id, &key, false);
             if let Some(room) = self.rooms.get_mut(&key) {
                 room.muted.remove(&id);
@@ -282,6 +319,10 @@ impl World {
             client.rooms.retain(|other| other != key);
             if client.current.as_deref() == Some(key) {
                 client.current = client.rooms.last().cloned();
+                let lobby = LOBBY.to_string();
+                if self.defect.is("back-to-the-lobby") && client.rooms.contains(&lobby) {
+                    client.current = Some(lobby);
+                }
             }
         }
         let Some(room) = self.rooms.get_mut(key) else {
@@ -336,13 +377,14 @@ impl World {
     }
 
     fn who(&mut self, id: Id, name: &str) -> Refusal {
-        let key = if name.is_empty() { self.current(id)? } else { name.to_ascii_lowercase() };
+        let key = if name.is_empty() { self.current(id)? } else { self.key(name) };
         let room = self.rooms.get(&key).ok_or(format!("no such room: {name}"))?;
         if room.key.is_some() && !room.members.contains(&id) {
             return no(format!("{name} has a key"));
         }
-        let list: Vec<String> = room
-            .members
+        let everybody: Vec<Id> = self.names.values().copied().collect();
+        let listed = if self.defect.is("who-lists-all") { &everybody } else { &room.members };
+        let list: Vec<String> = listed
             .iter()
             .map(|member| {
                 let sign = if room.operators.contains(member) { "@" } else { "" };
@@ -370,6 +412,9 @@ impl World {
         }
         if self.is_muted(&key, id) {
             return no("you are muted here");
+        }
+        if self.topic_bytes.is_some_and(|most| text.len() > most) {
+            return no("the topic is too long");
         }
         if let Some(room) = self.rooms.get_mut(&key) {
             room.topic = printable(text);
@@ -530,7 +575,7 @@ impl World {
         if name.is_empty() {
             return self.current(id);
         }
-        let key = name.to_ascii_lowercase();
+        let key = self.key(name);
         let inside = self.clients[&id].rooms.contains(&key);
         inside.then_some(key).ok_or(format!("you are not in {name}"))
     }

@@ -3,8 +3,9 @@
 
 use crate::Protocol;
 use crate::defects::Defect;
-use crate::lines::Lines;
+use crate::lines::{Line, LineError, Lines};
 use crate::outbox::Outbox;
+use crate::pace::{Flags, Pace, Turn};
 use crate::world::{Id, Next, World};
 use anyhow::Context;
 use socket2::{Domain, Socket, Type};
@@ -21,28 +22,44 @@ const REST: Duration = Duration::from_millis(100);
 /// How long a client that said `exit` may take to end its side (L11).
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long one defect takes from looking for a name to taking it.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
 /// Two threads for each of a thousand clients: they need little.
 const STACK_BYTES: usize = 128 * 1024;
 
 struct Server {
     defect: Defect,
+    flags: Flags,
     world: Mutex<World>,
     connected: AtomicUsize,
 }
 
-pub fn run(protocol: Protocol, host: &str, port: u16, defect: Defect) -> anyhow::Result<()> {
+pub fn run(
+    protocol: Protocol,
+    host: &str,
+    port: u16,
+    defect: Defect,
+    flags: Flags,
+) -> anyhow::Result<()> {
     let listener = listen(host, port, defect)?;
-    announce(&listener, host)?;
+    announce(&listener, host, defect)?;
+    let mut world = World::new(protocol, defect);
+    world.topic_bytes = flags.number("--topic-bytes").filter(|_| defect.is("zero-is-zero"));
     let server = Arc::new(Server {
         defect,
-        world: Mutex::new(World::new(protocol, defect)),
+        flags,
+        world: Mutex::new(world),
         connected: AtomicUsize::new(0),
     });
     server.accept_all(&listener)
 }
 
 /// Says where it listens, or where it was told to.
-pub fn announce(listener: &TcpListener, host: &str) -> anyhow::Result<()> {
+pub fn announce(listener: &TcpListener, host: &str, defect: Defect) -> anyhow::Result<()> {
+    if defect.is("first-line-missing") {
+        return Ok(());
+    }
     println!("listening on {host}:{}", listener.local_addr()?.port());
     Ok(std::io::stdout().flush()?)
 }
@@ -100,6 +117,9 @@ impl Server {
             return Ok(()); // dropped, so closed
         }
         self.connected.fetch_add(1, Ordering::SeqCst);
+        if self.defect.is("a-buffer-for-each") {
+            Box::leak(vec![1_u8; 512 * 1024].into_boxed_slice());
+        }
         let outbox = Outbox::new(stream, self.defect);
         let writer = Arc::clone(&outbox);
         thread::Builder::new().stack_size(STACK_BYTES).spawn(move || writer.run())?;
@@ -130,14 +150,17 @@ impl Server {
     /// The reading thread of one client.
     fn serve(&self, id: Id, outbox: &Arc<Outbox>, mut lines: Lines) {
         let mut bytes = [0; 4096];
+        let mut pace = Pace::new(&self.flags, self.defect);
         let was_reset = loop {
             match (&outbox.stream).read(&mut bytes) {
                 Ok(0) => {
                     self.obey(id, lines.end().into_iter().collect());
                     break false;
                 }
-                Ok(count) => match self.obey(id, lines.push(&bytes[..count])) {
+                Ok(count) => match self.in_turn(id, outbox, &mut pace, lines.push(&bytes[..count]))
+                {
                     Some(Next::Stay) => {}
+                    Some(Next::WasReset) => break true,
                     Some(Next::Exit) => return self.goodbye(id, outbox),
                     None => return, // as a thread that an exception has ended
                 },
@@ -169,13 +192,38 @@ impl Server {
         self.world().leave(id, true, None);
     }
 
-    /// `None`: this connection's thread has come to grief.
-    fn obey(&self, id: Id, lines: Vec<crate::lines::Line>) -> Option<Next> {
+    /// As `obey`, each line when it may be.
+    fn in_turn(&self, id: Id, outbox: &Outbox, pace: &mut Pace, lines: Vec<Line>) -> Option<Next> {
+        let has_name = self.world().name(id).is_some();
         for line in lines {
+            match pace.next_turn(&outbox.stream) {
+                Turn::Obey => {}
+                Turn::Drop => continue,
+                Turn::DropAll => break,
+                Turn::Reset => return Some(Next::WasReset),
+            }
+            let next = self.obey(id, vec![line]);
+            if next != Some(Next::Stay) {
+                return next;
+            }
+            let has_it_now = !has_name && self.world().name(id).is_some();
+            if has_it_now && self.defect.is("rest-after-name-lost") {
+                break;
+            }
+        }
+        Some(Next::Stay)
+    }
+
+    /// `None`: this connection's thread has come to grief.
+    fn obey(&self, id: Id, lines: Vec<Line>) -> Option<Next> {
+        for line in lines {
+            if self.defect.is("check-then-insert") {
+                self.look_for_the_name(id, &line);
+            }
             let mut world = self.world();
             let next = match line {
                 Ok(line) => world.obey(id, &line),
-                Err(crate::lines::LineError::NotUtf8) if self.defect.is("not-utf8-kills") => {
+                Err(LineError::NotUtf8) if self.defect.is("not-utf8-kills") => {
                     return None;
                 }
                 Err(error) => {
@@ -195,11 +243,26 @@ impl Server {
         Some(Next::Stay)
     }
 
+    /// Others look for the same name before it is taken.
+    fn look_for_the_name(&self, id: Id, line: &Line) {
+        let Ok(line) = line else {
+            return;
+        };
+        if self.world().name(id).is_none() {
+            let free = self.world().find(line.trim_start_matches('#')).is_none();
+            thread::sleep(A_MOMENT);
+            self.world().was_free = free;
+        }
+    }
+
     /// After `exit`: reads on, so that no reset destroys what is on its way, and ignores it.
     fn goodbye(&self, id: Id, outbox: &Arc<Outbox>) {
         self.world().leave(id, false, None);
         outbox.finish();
         self.connected.fetch_sub(1, Ordering::SeqCst);
+        if self.defect.is("ends-with-a-reset") {
+            return;
+        }
         let deadline = Instant::now() + GOODBYE_PATIENCE;
         let _ = outbox.stream.set_read_timeout(Some(GOODBYE_PATIENCE));
         let mut bytes = [0; 4096];

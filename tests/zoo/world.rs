@@ -17,6 +17,8 @@ pub type Id = u64;
 pub enum Next {
     Stay,
     Exit,
+    /// While its lines waited.
+    WasReset,
 }
 
 pub struct Client {
@@ -36,6 +38,10 @@ pub struct World {
     pub names: HashMap<String, Id>,
     pub rooms: BTreeMap<String, Room>,
     pub newest: Id,
+    /// The longest topic: for one defect.
+    pub topic_bytes: Option<usize>,
+    /// What was found when the name was looked for, earlier: for one defect.
+    pub was_free: bool,
     /// Two lists that ought to belong together: for one defect.
     positions: Vec<Id>,
     names_by_position: Vec<String>,
@@ -54,6 +60,8 @@ impl World {
             names: HashMap::new(),
             rooms: BTreeMap::new(),
             newest: 0,
+            topic_bytes: None,
+            was_free: false,
             positions: Vec::new(),
             names_by_position: Vec::new(),
             leaked: Vec::new(),
@@ -63,22 +71,27 @@ impl World {
 
     pub fn enter(&mut self, id: Id, address: SocketAddr, outbox: Arc<Outbox>) {
         let client = Client { address, outbox, name: None, rooms: Vec::new(), current: None };
+        let own_address = client.outbox.stream.local_addr();
         self.clients.insert(id, client);
         self.newest = id;
         self.positions.push(id);
         match self.protocol {
             Protocol::Select => {
-                self.tell(id, &format!("You are connected from: {address}"));
+                let seen = match own_address {
+                    Ok(own) if self.defect.is("greets-with-its-own-address") => own,
+                    _ => address,
+                };
+                self.tell(id, &format!("You are connected from: {seen}"));
             }
             _ => {
-                println!("{address} connected");
+                self.print(&format!("{address} connected"));
                 self.tell(id, "NICK");
             }
         }
     }
 
     pub fn obey(&mut self, id: Id, line: &str) -> Next {
-        if line == "exit" {
+        if line == "exit" && !self.defect.is("exit-is-a-message") {
             return Next::Exit;
         }
         match self.protocol {
@@ -98,7 +111,7 @@ impl World {
             },
         );
         if self.name(id).is_none() && self.protocol != Protocol::Select {
-            self.tell(id, "NICK");
+            self.ask_again(id);
         }
     }
 
@@ -108,7 +121,7 @@ impl World {
             return;
         };
         if self.protocol == Protocol::Rooms {
-            self.leave_all_rooms(id, reason);
+            self.leave_all_rooms(id, was_reset, reason);
         }
         let client = self.clients.remove(&id).expect("it has a position");
         self.positions.remove(position);
@@ -116,6 +129,9 @@ impl World {
             self.leaked.push(Arc::clone(&client.outbox));
         }
         let Some(name) = client.name.clone() else {
+            if self.defect.is("nameless-leave-announced") {
+                self.tell_named(None, "* None left");
+            }
             return;
         };
         let ghost =
@@ -167,7 +183,8 @@ impl World {
 
     /// Gives `id` the name, if it may have it.
     pub fn register(&mut self, id: Id, name: &str) -> Result<(), String> {
-        let good = is_name(name.strip_suffix('\r').unwrap_or(name));
+        let good = is_name(name.strip_suffix('\r').unwrap_or(name))
+            && !(self.defect.is("names-without-hyphens") && name.contains('-'));
         if !good && !self.defect.is("unaddressable-name") {
             return Err(format!(
                 "bad name: {name:?}: 1 to 20 letters, digits, _ and -, a letter first"
@@ -175,8 +192,14 @@ impl World {
         }
         let key = self.key(name);
         let owner = self.names.get(&key).copied();
-        if owner.is_some_and(|owner| owner != id) && !self.defect.is("name-taken-over") {
+        let own = owner == Some(id) && !self.defect.is("own-name-is-taken");
+        let was_free = std::mem::take(&mut self.was_free);
+        let taken = owner.is_some() && !own && !was_free;
+        if taken && !self.defect.is("name-taken-over") {
             return Err(format!("name taken: {name}"));
+        }
+        if self.names.len() >= 500 && self.defect.is("names-run-out") {
+            return Err("the table of names is full".to_string());
         }
         if let Some(old) = self.name(id).map(|old| self.key(&old))
             && !self.defect.is("old-name-still-routes")
@@ -223,7 +246,8 @@ impl World {
 
     /// To everyone with a name except `without`. Gives those who could not be written to.
     pub fn tell_named(&mut self, without: Option<Id>, line: &str) -> Vec<Id> {
-        let named = self.clients.iter().filter(|(_, client)| client.name.is_some());
+        let anybody = self.defect.is("nameless-hear-everything");
+        let named = self.clients.iter().filter(|(_, client)| anybody || client.name.is_some());
         let receivers: Vec<Id> = named.map(|(id, _)| *id).collect();
         let mut failed = Vec::new();
         for id in receivers {
@@ -244,7 +268,14 @@ impl World {
     pub fn log(&self, id: Id, text: &str) {
         if let Some(client) = self.clients.get(&id) {
             let (ip, port) = (client.address.ip(), client.address.port());
-            let _ = writeln!(std::io::stdout(), "[{ip}]:{port} => {text}");
+            self.print(&format!("[{ip}]:{port} => {text}"));
+        }
+    }
+
+    /// To the server's console.
+    pub fn print(&self, line: &str) {
+        if !self.defect.is("console-is-silent") {
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
 }
