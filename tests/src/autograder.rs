@@ -69,11 +69,14 @@ fn run_script(exercise: &Exercise) -> String {
     RUN.replace("%exercise%", &exercise.name)
 }
 
-/// What Cargo needs to build the lab: not the history, not what was built.
+/// What Cargo needs to build the lab: not the history, not what was built, and above all not what
+/// students have handed in: a folder at the top is the kit's own, or stays out.
 fn is_source(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
-    let at_the_top = entry.depth() == 1;
-    !(name.ends_with(".zip") || at_the_top && (name == "target" || name == ".git"))
+    let folder_at_the_top = entry.depth() == 1 && entry.file_type().is_dir();
+    let own = [".cargo", "docs", "tests"].contains(&&*name)
+        || name.starts_with("stage") && entry.path().join("Cargo.toml").exists();
+    !name.ends_with(".zip") && (own || !folder_at_the_top)
 }
 
 #[cfg(test)]
@@ -109,6 +112,20 @@ mod tests {
         }
         let mut names = zip.file_names().map(|name| name.unwrap());
         assert!(!names.any(|name| name.starts_with("kit/target/")));
+    }
+
+    #[test]
+    fn what_students_have_handed_in_is_not_in_it() {
+        let kit = tempfile::tempdir().unwrap();
+        for folder in ["submissions", "marks", "my-chat", "target", ".git"] {
+            std::fs::create_dir(kit.path().join(folder)).unwrap();
+            std::fs::write(kit.path().join(folder).join("lab.toml"), "").unwrap();
+        }
+        std::fs::write(kit.path().join("Cargo.toml"), "").unwrap();
+        let walk = WalkDir::new(kit.path()).into_iter().filter_entry(is_source);
+        let files = walk.map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+        let names: Vec<_> = files.map(|entry| entry.file_name().to_owned()).collect();
+        assert_eq!(names, ["Cargo.toml"]);
     }
 
     /// With a `lab` that answers, one that says nothing, and one that is killed.

@@ -47,14 +47,28 @@ fn filled_in(text: &str, mark: &str, part: &str) -> anyhow::Result<String> {
 
 fn facts(exercise: &Exercise) -> anyhow::Result<String> {
     Ok(format!(
-        "*{}.* Protocol S{}, about {} minutes, {} points.\n\n\
-         ```console\n$ cargo lab new {4} my-chat --lang python\n$ cargo lab check {4} --folder my-chat\n```\n",
+        "*{}.* Protocol S{}, about {} minutes, {} points.\n\
+         Judged by {} of [the protocol](../protocol.md).\n\n\
+         ```console\n$ cargo lab new {5} my-chat --lang python\n$ cargo lab check {5} --folder my-chat\n```\n",
         capital(&exercise.task),
         exercise.protocol.stage(),
         exercise.minutes,
         exercise.points()?,
+        rules(exercise)?,
         exercise.name,
     ))
+}
+
+/// Every rule that a check of the exercise judges, those of lines and conduct first.
+fn rules(exercise: &Exercise) -> anyhow::Result<String> {
+    let mut rules: Vec<&str> = exercise.checks()?.iter().map(|check| check.rule).collect();
+    rules.sort_by_key(|rule| {
+        let (letter, numbers) = rule.split_at(1);
+        let numbers = numbers.split('.').map(|number| number.parse().unwrap_or(0));
+        (letter.to_string(), numbers.collect::<Vec<u32>>())
+    });
+    rules.dedup();
+    Ok(rules.join(", "))
 }
 
 fn capital(text: &str) -> String {

@@ -46,6 +46,7 @@ pub struct Setting {
 impl Setting {
     /// As it is here and now.
     pub fn current(submission: &str) -> Setting {
+        let submission = submission.strip_prefix("--folder ").unwrap_or(submission);
         Setting { submission: submission.to_string(), when: Utc::now(), width: terminal_width() }
     }
 }
@@ -117,7 +118,7 @@ fn explanation(check: &crate::report::CheckResult) -> String {
         ("expected", &check.expected),
         ("got", &check.got),
         ("printed", &check.output),
-        ("read", &page(check)),
+        ("read", &pages(check)),
         ("repeat", &check.repeat),
     ] {
         if !value.is_empty() {
@@ -128,12 +129,17 @@ fn explanation(check: &crate::report::CheckResult) -> String {
     text
 }
 
-/// The page to read, as a path in the kit.
-fn page(check: &crate::report::CheckResult) -> String {
-    match check.chapter.as_str() {
-        "" => String::new(),
-        chapter => format!("docs/src/{chapter}"),
-    }
+/// What to read, as paths in the kit: what usually makes programs behave like this, or else the
+/// rule, and then the chapter.
+fn pages(check: &crate::report::CheckResult) -> String {
+    let first = match (&check.misconception, check.rule.as_str()) {
+        (Some(name), _) => Some(format!("docs/src/misconceptions.md#{name}")),
+        (None, "") => None,
+        (None, rule) => Some(format!("docs/src/protocol.md#{rule}")),
+    };
+    let chapter = Some(&check.chapter).filter(|chapter| !chapter.is_empty());
+    let chapter = chapter.map(|chapter| format!("docs/src/{chapter}"));
+    first.into_iter().chain(chapter).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

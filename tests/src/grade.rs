@@ -171,7 +171,10 @@ fn grade(
         }
     };
     match check(arguments, &submission)? {
-        (Some(report), note) => Ok(Graded { name, report, note }),
+        (Some(report), note) => {
+            let report = named_by_folder(report, folder);
+            Ok(Graded { name, report, note })
+        }
         (None, note) => {
             let note = note.unwrap_or("the lab ended without a result".to_string());
             // Not the student's fault for certain: somebody has to look at it.
@@ -179,6 +182,18 @@ fn grade(
             Ok(Graded { name, report, note: Some(note) })
         }
     }
+}
+
+/// What is to be typed to do it again, from where the class was graded.
+fn named_by_folder(mut report: Report, folder: &Path) -> Report {
+    let folder = folder.display().to_string();
+    let folder = shlex::try_quote(&folder).unwrap_or(folder.as_str().into());
+    let typed = format!("--folder {folder}");
+    for check in &mut report.checks {
+        check.repeat = check.repeat.replace(&report.command, &typed);
+    }
+    report.command = typed;
+    report
 }
 
 /// `lab check` in a process of its own. Its report, and what the limits had to do.

@@ -258,9 +258,13 @@ impl Server {
             let waited = Instant::now() >= deadline;
             anyhow::ensure!(
                 process.is_running() && !waited,
-                "{name} {} before port {port} answered\n{}",
-                if waited { "was waited for in vain" } else { "ended" },
-                process.last_words(20)
+                "{name} {}\n{}",
+                match waited {
+                    true =>
+                        format!("does not listen: port {port} has not answered for {PATIENCE:?}"),
+                    false => format!("ended before port {port} answered"),
+                },
+                process.last_words(20).trim_end()
             );
             thread::sleep(LOOK_AGAIN);
         }

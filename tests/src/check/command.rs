@@ -122,6 +122,9 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         Ok(exercise) => exercise,
         Err(error) => return Ok(usage(error)),
     };
+    if let Err(error) = exercise.has(&arguments.only) {
+        return Ok(usage(error));
+    }
     let target = match arguments.target.target() {
         Ok(target) => target,
         Err(error) => return Ok(usage(error)),

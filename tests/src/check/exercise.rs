@@ -65,6 +65,20 @@ impl Exercise {
             .collect())
     }
 
+    /// Whether every one of `names` is a check of this exercise.
+    pub fn has(&self, names: &[String]) -> anyhow::Result<()> {
+        let checks = self.checks()?;
+        for name in names {
+            if !checks.iter().any(|check| check.name == name) {
+                bail!(
+                    "exercise {} has no check {name}: `lab exercises --checks` lists them",
+                    self.name
+                );
+            }
+        }
+        Ok(())
+    }
+
     pub fn points(&self) -> anyhow::Result<f64> {
         Ok(self.checks()?.iter().map(|check| check.points).fold(0.0, |sum, points| sum + points))
     }

@@ -122,7 +122,7 @@ impl<T> Label for Outcome<T> {
             && finding.misconception.is_none()
         {
             finding.misconception = Some(misconception);
-            finding.message = format!("{} ({})", message.into(), finding.message);
+            finding.message = explained(&message.into(), &finding.message);
         }
         self
     }
@@ -146,8 +146,31 @@ impl<T> Label for Outcome<T> {
             && let Some(finding) = trouble.finding()
             && finding.misconception.is_none()
         {
-            finding.message = format!("{} ({})", message.into(), finding.message);
+            finding.message = explained(&message.into(), &finding.message);
         }
         self
+    }
+}
+
+/// `what (why)`; and where the why has a why of its own, `what (why; its why)`.
+fn explained(what: &str, why: &str) -> String {
+    match why.strip_suffix(')').and_then(|why| why.split_once(" (")) {
+        Some((first, second)) => format!("{what} ({first}; {second})"),
+        None => format!("{what} ({why})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_of_an_explanation_has_one_pair_of_brackets() {
+        let heard: Outcome = Err(wrong("bob received nothing for 3s"));
+        let explained = heard.because("something came that should not").because("after a close");
+        let Err(Trouble::Wrong(finding)) = explained else { panic!("it was wrong") };
+        let expected =
+            "after a close (something came that should not; bob received nothing for 3s)";
+        assert_eq!(finding.message, expected);
     }
 }

@@ -32,6 +32,19 @@ pub enum Heard {
     End(End),
 }
 
+impl Heard {
+    /// For people.
+    pub fn in_words(&self) -> String {
+        match self {
+            Heard::Line(line) => format!("`{}`", brief(line.as_bytes())),
+            Heard::Nothing(partial) if partial.is_empty() => "nothing".to_string(),
+            Heard::Nothing(partial) => format!("`{}` and no LF", brief(partial)),
+            Heard::End(End::Closed) => "the end of the connection".to_string(),
+            Heard::End(End::Reset) => "a reset".to_string(),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Person {
     pub name: String,

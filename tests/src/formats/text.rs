@@ -91,7 +91,7 @@ impl Page {
         self.field("expected", &check.expected, GOOD);
         self.field("got", &check.got, BAD);
         self.field("printed", &last_lines(&check.output), FAINT);
-        self.field("read", &super::page(check), Style::new());
+        self.field("read", &super::pages(check), Style::new());
         self.field("repeat", &check.repeat, Style::new());
     }
 
@@ -172,7 +172,12 @@ impl Page {
             report.seconds, report.seed
         ));
         if count(Verdict::Failed) > 1 {
-            self.line("Begin with the first ✗: it is the most likely cause of the others.");
+            let first = with(report, Verdict::Failed).next().expect("there are two at least");
+            let name = first.misconception.as_ref().unwrap_or(&first.name);
+            let text = format!(
+                "Begin with the first ✗, {name}: it is the most likely cause of the others."
+            );
+            self.wrapped(&text, "", "");
         }
     }
 }

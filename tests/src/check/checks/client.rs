@@ -51,7 +51,7 @@ pub static CHECKS: &[Check] = &[
         "three-lines-typed-at-once-are-all-sent",
         "L1",
         &["stdin-buffer-under-select", "lockstep-client"],
-        &[SENDS],
+        &[SHOWS],
         three_lines_at_once,
     ),
     check(
@@ -87,14 +87,14 @@ pub static CHECKS: &[Check] = &[
         "at-the-servers-end-it-exits-with-status-0",
         "L10",
         &["spins-on-server-eof", "ignores-eof"],
-        &[],
+        &[SHOWS],
         end_of_server,
     ),
     check(
         "after-a-reset-it-exits-with-status-1",
         "L10",
         &["spins-on-server-eof", "traceback-to-the-user"],
-        &[],
+        &[SHOWS],
         reset,
     ),
     check(
@@ -104,7 +104,7 @@ pub static CHECKS: &[Check] = &[
         &[],
         refused,
     ),
-    check("an-idle-client-uses-no-processor-time", "L16", &["busy-poll"], &[], idle),
+    check("an-idle-client-uses-no-processor-time", "L16", &["busy-poll"], &[SHOWS], idle),
 ];
 
 impl Context<'_> {
@@ -144,6 +144,8 @@ impl Context<'_> {
         let blank = process.stdout.lock().lines.iter().filter(|line| line.len() < 8).count();
         let trouble = if blank > SPINNING_BYTES {
             fail("spins-on-server-eof", "the client prints for ever after the server's end")
+        } else if !quiet(self)? {
+            fail("spins-on-server-eof", "the client is busy for ever after the server's end")
         } else {
             fail("ignores-eof", "the client does not notice that the server has ended")
         };

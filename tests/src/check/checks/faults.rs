@@ -1,6 +1,7 @@
 //! Ends of all kinds, and rude visitors: rules L10, L11 and L13.
 
 use super::basics::ONE_LINE;
+use super::framing::JOINED;
 use crate::check::dialect::CHATS;
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::person::Heard;
@@ -47,7 +48,10 @@ pub static CHECKS: &[Check] = &[
     ),
     check("what-waits-is-sent-before-the-end", "L10", &["ignores-eof"], owed_before_the_end),
     check("the-end-is-no-reset", "L10", &[], the_end_is_no_reset),
-    check("exit-ends-the-connection-and-what-follows-is-ignored", "L11", &[], exit_ends),
+    Check {
+        after: &[ONE_LINE, JOINED],
+        ..check("exit-ends-the-connection-and-what-follows-is-ignored", "L11", &[], exit_ends)
+    },
     check("twenty-users-may-be-there-at-once", "L13", &["backlog-is-a-user-limit"], twenty_users),
     check(
         "a-silent-newcomer-keeps-nobody-out",
@@ -282,7 +286,7 @@ fn message_to_the_dead(ctx: &mut Context) -> Outcome {
                         "who writes to one who is gone must not suffer for it",
                     )
                     .expected(ctx.protocol.heard(&bob.name, "I heard you"))
-                    .got(format!("{other:?}"))
+                    .got(other.in_words())
                     .late());
                 }
             }

@@ -1,15 +1,21 @@
 //! Bytes and lines: rules L1 to L7, in every protocol that has names.
 
 use super::basics::ONE_LINE;
+use crate::check::context::LOOK_AGAIN;
 use crate::check::dialect::CHATS;
 use crate::check::difference::visible;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+use std::thread;
 use std::time::Instant;
 
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
+
+/// A server with a thread for each client may be so late that it sees nothing of a cut, and then
+/// its mistake does not show. Not so often, one hopes; a right server passes each time anyway.
+const CUTS: usize = 5;
 
 pub const JOINED: &str = "two-lines-in-one-segment-are-two-messages";
 pub const SPLIT: &str = "a-line-in-two-segments-is-one-message";
@@ -44,7 +50,14 @@ pub static CHECKS: &[Check] = &[
     check("a-script-may-be-cut-at-every-byte", "L1", RECV, &[JOINED, SPLIT, CR], cut_everywhere),
     check("a-script-may-arrive-byte-by-byte", "L1", RECV, &[JOINED, SPLIT, CR], byte_by_byte),
     check("a-script-may-arrive-in-one-segment", "L1", RECV, &[JOINED, CR], all_in_one_segment),
-    check("half-a-line-is-no-message", "L2", &["half-message-delivered"], &[ONE_LINE], half_a_line),
+    super::select::UNKNOWN_USER,
+    check(
+        "half-a-line-is-no-message",
+        "L2",
+        &["half-message-delivered"],
+        &[ONE_LINE, super::select::UNKNOWN],
+        half_a_line,
+    ),
     check(
         "a-line-of-2048-bytes-is-accepted",
         "L3",
@@ -117,11 +130,15 @@ fn one_line_in_two_segments(ctx: &mut Context) -> Outcome {
     let mut carol = ctx.joins("carol")?;
     let line = format!("{}\n", alice.protocol.saying(&bob.name, "left right"));
     let (first, second) = line.split_at(line.len() - "right\n".len());
-    alice.send(first.as_bytes())?;
-    in_between(&mut carol, &mut bob, "between")?;
-    alice.send(second.as_bytes())?;
-    bob.hears(&alice.name, "left right")
-        .means("recv-is-not-a-message", "a line in two segments must be one message")
+    for _ in 0..CUTS {
+        alice.send(first.as_bytes())?;
+        in_between(&mut carol, &mut bob, "between")?;
+        thread::sleep(LOOK_AGAIN);
+        alice.send(second.as_bytes())?;
+        bob.hears(&alice.name, "left right")
+            .means("recv-is-not-a-message", "a line in two segments must be one message")?;
+    }
+    Ok(())
 }
 
 /// Another client's line goes through: the server has gone on reading since the segment before.
@@ -259,13 +276,16 @@ fn half_a_line(ctx: &mut Context) -> Outcome {
         drop(alice);
         ctx.step(format!("alice ended in mid-line with {way}"));
         let gone = ctx.is_gone(&name, &mut carol, &mut bob);
-        let marker = ctx.nothing_before_a_marker(&mut carol, &mut bob);
-        marker.means_if_got(
+        let marker = ctx.nothing_before_a_marker(&mut carol, &mut bob).means_if_got(
             "transfer",
             "half-message-delivered",
             format!("an unfinished line was delivered after {way}"),
-        )?;
-        gone?;
+        );
+        // Why carol could say nothing, if so, comes before that nothing came.
+        match String::from_utf8_lossy(&bob.peer.received).contains("transfer") {
+            true => marker.and(gone)?,
+            false => gone.and(marker)?,
+        }
     }
     Ok(())
 }
@@ -488,9 +508,11 @@ fn sender_is_not_claimed(ctx: &mut Context) -> Outcome {
     let claimed = ctx.joins("bob")?;
     let text = format!("{}: I owe you 10", claimed.name);
     alice.says(&carol.name, &text)?;
-    carol
-        .hears(&alice.name, &text)
-        .means("sender-is-claimed", "alice must not be able to speak as bob")?;
+    let heard = carol.hears(&alice.name, &text);
+    match speaks_as(&claimed.name, &carol) {
+        true => heard.means("sender-is-claimed", "alice must not be able to speak as bob")?,
+        false => heard.because("a name in a text is text")?,
+    }
     if ctx.protocol != Protocol::Select {
         // Her own name typed in front is text as well.
         let text = format!("{}: hello", alice.name);
@@ -500,4 +522,10 @@ fn sender_is_not_claimed(ctx: &mut Context) -> Outcome {
             .means("sender-is-claimed", "the sender's name comes from the connection")?;
     }
     Ok(())
+}
+
+/// Whether a line that came begins as if `name` had said it.
+fn speaks_as(name: &str, receiver: &Person) -> bool {
+    let received = String::from_utf8_lossy(&receiver.peer.received);
+    received.lines().any(|line| line.starts_with(&format!("{name}:")))
 }

@@ -49,7 +49,7 @@ pub static CHECKS: &[Check] = &[
         "a-name-is-free-again-after-every-way-of-leaving",
         "L9",
         &["ghost-user", "ignores-eof"],
-        &[ONE_LINE],
+        &[ONE_LINE, super::framing::JOINED, super::select::UNKNOWN],
         free_again,
     ),
 ];
@@ -175,7 +175,7 @@ fn has_won(ctx: &Context, racer: &mut Person) -> Outcome<bool> {
             Heard::Line(line) if line.starts_with("! ") => return Ok(false),
             Heard::Line(_) => {}
             other => {
-                return Err(wrong("a racer got no answer").got(format!("{other:?}")).late());
+                return Err(wrong("a racer got no answer").got(other.in_words()).late());
             }
         }
     }

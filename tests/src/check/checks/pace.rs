@@ -100,7 +100,7 @@ fn hears_between(person: &mut Person, flooder: &str, next: &mut usize, expected:
                 let message = "a flood of one keeps another waiting";
                 return Err(fail("slow-reader-stalls-others", message)
                     .expected(expected)
-                    .got(format!("{other:?}"))
+                    .got(other.in_words())
                     .late());
             }
         }
@@ -143,7 +143,7 @@ fn reset(ctx: &mut Context) -> Outcome {
                 let message = "a reset ends a client at once, and drops its lines that wait";
                 return Err(fail("ghost-user", message)
                     .expected(left)
-                    .got(format!("{other:?} after {lines} lines"))
+                    .got(format!("{} after {lines} lines", other.in_words()))
                     .late());
             }
         }

@@ -81,7 +81,7 @@ pub static CHECKS: &[Check] = &[
         "L15",
         &["no-reuseaddr"],
         EVERY,
-        &[],
+        &[ONE_LINE],
         starts_again,
     ),
     check(IDLE, "L16", &["busy-poll"], CHATS, &[ONE_LINE], idle),

@@ -143,7 +143,7 @@ fn nameless(ctx: &mut Context) -> Outcome {
                 .expected(format!("{welcome}: ..."))
                 .got(line))
         }
-        other => Err(wrong("no welcome").got(format!("{other:?}")).late()),
+        other => Err(wrong("no welcome").got(other.in_words()).late()),
     }
 }
 

@@ -27,7 +27,6 @@ pub static CHECKS: &[Check] = &[];
 #[cfg(unix)]
 mod unix {
     use crate::check::checks::flood::{SMALL_BUFFER, begins_to_read};
-    use crate::check::difference::brief;
     use crate::check::outcome::{fail, wrong};
     use crate::check::person::Heard;
     use crate::check::{Context, Label, Outcome, Person};
@@ -131,7 +130,7 @@ mod unix {
                     let message = "what is owed is sent before the end";
                     return Err(fail("reorders-or-loses-under-load", message)
                         .expected(expected + "...")
-                        .got(brief(format!("{other:?}").as_bytes()))
+                        .got(other.in_words())
                         .late()); // a slow machine may need more than the 5 s of the rule
                 }
             }

@@ -132,7 +132,7 @@ fn nameless_hears_nothing(ctx: &mut Context) -> Outcome {
         Heard::Line(line) => Err(wrong("a client without a name received something")
             .expected(format!("* welcome {}: ...", silent.name))
             .got(line)),
-        other => Err(wrong("no welcome").got(format!("{other:?}")).late()),
+        other => Err(wrong("no welcome").got(other.in_words()).late()),
     }
 }
 
@@ -278,7 +278,7 @@ fn hears_no_notice(
             Heard::Line(line) if line == expected => return Ok(()),
             Heard::Line(_) => {}
             other => {
-                return Err(wrong("the marker did not come").got(format!("{other:?}")).late());
+                return Err(wrong("the marker did not come").got(other.in_words()).late());
             }
         }
     }
