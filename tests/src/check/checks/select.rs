@@ -68,7 +68,7 @@ pub static CHECKS: &[Check] = &[
     check("who-has-no-name-may-not-send", "S3.4", &["unregistered-may-send"], unregistered),
     check("any-other-line-is-an-error", "S3.4", &["silent-error"], other_lines),
     Check {
-        after: &[ONE_LINE, JOINED, UNKNOWN],
+        after: &[ONE_LINE, JOINED],
         ..check("a-departed-user-is-unknown", "L9", &["ghost-user"], departed)
     },
 ];
