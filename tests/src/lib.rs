@@ -23,4 +23,5 @@ pub mod stage;
 pub mod starter;
 pub mod submission;
 pub mod watch;
+pub mod work;
 pub mod zoo;

@@ -3,13 +3,14 @@
 use super::run::{Event, Options, run};
 use super::{Exercise, Target, text};
 use crate::formats::{Format, Setting};
+use crate::process::PATIENCE;
 use crate::report::Report;
 use crate::submission::Submission;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -129,6 +130,10 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         Ok(target) => target,
         Err(error) => return Ok(usage(error)),
     };
+    if let Target::Address(address) = &target {
+        TcpStream::connect_timeout(address, PATIENCE)
+            .with_context(|| format!("cannot connect to {address}; start your server first"))?;
+    }
     let options =
         Options { only: arguments.only.clone(), seed: arguments.seed, ..Options::default() };
     let bar = Progress::new(exercise.checks()?.len());

@@ -9,6 +9,7 @@ use super::{Person, Protocol, Target, difference};
 use crate::peer::Peer;
 use crate::process::{Process, Server};
 use crate::resources::Usage;
+use crate::work::{State, Worker};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -17,9 +18,6 @@ pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs
 
 /// How often a condition is looked at that only the server knows.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// A server that waits in so many looks in a row has nothing left to do.
-const LOOKS_AT_REST: usize = 5;
 
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -143,6 +141,8 @@ impl<'a> Context<'a> {
             log: self.log.clone(),
             quirks: self.quirks,
             said: Vec::new(),
+            worker: self.worker(),
+            in_vain: false,
         })
     }
 
@@ -166,6 +166,8 @@ impl<'a> Context<'a> {
             log: self.log.clone(),
             quirks: self.quirks,
             said: Vec::new(),
+            worker: self.worker(),
+            in_vain: false,
         })
     }
 
@@ -300,12 +302,15 @@ impl<'a> Context<'a> {
         self.step(format!("{own_name} asks for {name} until that name is unknown"));
         loop {
             // A line to oneself ends the wait for an answer that does not come.
-            let lines = format!("@{name}:are you there?\n@{own_name}:next\n");
-            asker.send_silently(lines.as_bytes())?;
+            asker.send_silently(format!("@{name}:are you there?\n").as_bytes())?;
+            asker.send_silently(format!("@{own_name}:next\n").as_bytes())?;
             let unknown = match asker.next() {
                 Heard::Line(line) if line.starts_with("! ") => true,
                 Heard::Line(_) => false,
-                _ => return Err(inconclusive(format!("{own_name} got no answer"))),
+                other => {
+                    let message = format!("{name} has left, and a line to it is not answered");
+                    return Err(asker.missing("! ...\n", other)).means("ghost-user", message);
+                }
             };
             if unknown {
                 asker.next(); // the line to oneself
@@ -347,14 +352,9 @@ impl<'a> Context<'a> {
 
     /// What the server and its children use.
     pub fn usage(&mut self) -> Outcome<Usage> {
-        self.process()?;
-        let usage = self.usage_if_known();
+        let id = self.process()?.id();
+        let usage = crate::resources::of_group(id);
         usage.ok_or_else(|| inconclusive("this system does not tell what a process uses"))
-    }
-
-    fn usage_if_known(&self) -> Option<Usage> {
-        let process = self.server.as_ref()?.process.as_ref()?;
-        crate::resources::of_group(process.id())
     }
 
     /// What only came late in it is tried once more.
@@ -365,22 +365,13 @@ impl<'a> Context<'a> {
     /// Waits until the server has nothing more to do, or has had twice the patience to do it.
     pub fn until_at_rest(&mut self) {
         let deadline = Instant::now() + 2 * self.patience;
-        while !self.rests() && Instant::now() < deadline {}
+        while self.worker().state() == State::Works && Instant::now() < deadline {}
     }
 
-    /// Whether the program does nothing, in several looks: it waits for something to come, and is
-    /// not only kept from running by others. `false` where the system does not tell.
-    pub fn rests(&mut self) -> bool {
-        let Some(mut before) = self.usage_if_known() else {
-            return false;
-        };
-        (0..LOOKS_AT_REST).all(|_| {
-            std::thread::sleep(LOOK_AGAIN);
-            let now = self.usage_if_known().unwrap_or_default();
-            let rests = now.runnable == 0 && now.processor_time == before.processor_time;
-            before = now;
-            rests
-        })
+    /// The program, to see whether it works.
+    pub fn worker(&self) -> Worker {
+        let process = self.server.as_ref().and_then(|server| server.process.as_ref());
+        Worker::of(process.map(Process::id))
     }
 
     /// The server must print this line on stdout.
@@ -418,7 +409,7 @@ impl<'a> Context<'a> {
     pub fn how_it_ended(&mut self) -> Option<String> {
         let process = self.server.as_mut()?.process.as_mut()?;
         let status = process.wait(LAST_BREATH)?;
-        Some(format!("the server has ended ({status})"))
+        Some(format!("the {} has ended ({status})", process.name))
     }
 }
 

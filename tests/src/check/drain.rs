@@ -2,6 +2,7 @@
 
 use super::outcome::{Outcome, inconclusive, wrong};
 use super::{Label, Person};
+use crate::work::{Overtime, Worker};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -15,6 +16,7 @@ const HELD_BACK: Duration = Duration::from_millis(700);
 #[derive(Debug)]
 pub struct Drain {
     name: String,
+    worker: Worker,
     socket: TcpStream,
     shared: Arc<(Mutex<Drained>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -52,7 +54,8 @@ impl Drain {
             writer.0.lock().expect("nobody panics while it holds them").ended = true;
             writer.1.notify_all();
         });
-        Ok(Drain { name: person.name.clone(), socket, shared, thread: Some(thread) })
+        let (name, worker) = (person.name.clone(), person.worker);
+        Ok(Drain { name, worker, socket, shared, thread: Some(thread) })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Drained> {
@@ -68,7 +71,8 @@ impl Drain {
 
     /// Waits until `done`.
     pub fn waits(&self, patience: Duration, done: impl Fn(&Drained) -> bool) -> Outcome {
-        let deadline = Instant::now() + patience;
+        let mut deadline = Instant::now() + patience;
+        let mut overtime = Overtime::new(self.worker, patience, deadline);
         let mut drained = self.lock();
         while !done(&drained) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -77,9 +81,16 @@ impl Drain {
                     .got("end of stream"));
             }
             if left.is_zero() {
-                return Err(wrong(format!("{} waited for {patience:?}", self.name))
-                    .got("nothing")
-                    .late());
+                drop(drained); // or nothing could come meanwhile
+                let more = overtime.more();
+                drained = self.lock();
+                let Some(until) = more else {
+                    let waited = wrong(format!("{} waited for {patience:?}", self.name));
+                    let waited = waited.got("nothing");
+                    return Err(if overtime.is_conclusive() { waited } else { waited.late() });
+                };
+                deadline = until;
+                continue;
             }
             drained = self.shared.1.wait_timeout(drained, left).expect("as in lock").0;
         }

@@ -5,6 +5,7 @@ use super::outcome::{Finding, Outcome, Trouble, wrong};
 use super::quirks::{self, Quirks};
 use super::{Protocol, difference};
 use crate::peer::{End, Peer};
+use crate::work::{Overtime, Worker};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,10 @@ pub struct Person {
     pub quirks: Quirks,
     /// What this person has said, to know its echo.
     pub said: Vec<String>,
+    /// The program that it talks to.
+    pub worker: Worker,
+    /// The program was at rest when the last waiting ended in vain.
+    pub in_vain: bool,
 }
 
 impl Person {
@@ -124,15 +129,22 @@ impl Person {
         if self.quirks.bare {
             return self.next_segment(deadline);
         }
-        match self.peer.next_line(deadline.saturating_duration_since(Instant::now())) {
-            // The plain protocol ends lines with LF alone (L7), but towards the client nobody
-            // fails for a CR; the check of L7 says it.
-            Some(line) => Heard::Line(line.strip_suffix('\r').map(String::from).unwrap_or(line)),
-            None => match self.peer.end {
-                Some(end) => Heard::End(end),
-                None => Heard::Nothing(self.peer.unread().to_vec()),
-            },
+        let mut overtime = Overtime::new(self.worker, self.patience, deadline);
+        let mut deadline = Some(deadline);
+        while let Some(until) = deadline {
+            let left = until.saturating_duration_since(Instant::now());
+            if let Some(line) = self.peer.next_line(left) {
+                // The plain protocol ends lines with LF alone (L7), but towards the client nobody
+                // fails for a CR; the check of L7 says it.
+                return Heard::Line(line.strip_suffix('\r').map(String::from).unwrap_or(line));
+            }
+            if let Some(end) = self.peer.end {
+                return Heard::End(end);
+            }
+            deadline = overtime.more();
         }
+        self.in_vain = overtime.is_conclusive();
+        Heard::Nothing(self.peer.unread().to_vec())
     }
 
     /// What comes until a silence, where a program ends no lines.
@@ -272,7 +284,7 @@ impl Person {
     pub fn missing(&self, expected: &str, instead: Heard) -> Trouble {
         let shown = difference::visible(expected.as_bytes());
         match instead {
-            Heard::Nothing(partial) if partial.is_empty() => late(Finding {
+            Heard::Nothing(partial) if partial.is_empty() => self.late(Finding {
                 message: format!("{} received nothing for {:?}", self.name, self.patience),
                 expected: shown,
                 got: "nothing".to_string(),
@@ -280,7 +292,7 @@ impl Person {
             }),
             Heard::Nothing(partial) => {
                 let (expected, got) = difference::show(expected.as_bytes(), &partial);
-                late(Finding {
+                self.late(Finding {
                     misconception: Some("sends-without-boundaries"),
                     message: format!("{} received text without an LF at its end", self.name),
                     expected,
@@ -314,8 +326,10 @@ impl Person {
         self.log.add(format!("{} resets the connection (RST)", self.name));
         self.peer.reset();
     }
-}
 
-fn late(finding: Finding) -> Trouble {
-    Trouble::Late(Box::new(finding))
+    /// Worth a second attempt, unless the program rests: then what has not come never comes.
+    fn late(&self, finding: Finding) -> Trouble {
+        let finding = Box::new(finding);
+        if self.in_vain { Trouble::Wrong(finding) } else { Trouble::Late(finding) }
+    }
 }

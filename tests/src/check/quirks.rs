@@ -5,6 +5,7 @@
 
 use super::person::Person;
 use super::{Context, Outcome, Protocol, outcome::wrong};
+use crate::work::Overtime;
 use std::time::{Duration, Instant};
 
 /// After so long a silence, what came is taken for one message.
@@ -77,7 +78,11 @@ fn by_listening(context: &mut Context) -> Outcome<Quirks> {
 
 fn lets_in(context: &mut Context, name: &str, quirks: &mut Quirks) -> Outcome<Person> {
     let mut person = context.dials(name)?;
-    quirks.bare = !until_silence(&mut person).ends_with('\n');
+    let greeting = until_silence(&mut person);
+    if greeting.is_empty() {
+        return Err(wrong("nobody is greeted")); // the first thing to repair
+    }
+    quirks.bare = !greeting.ends_with('\n');
     person.quirks = *quirks;
     person.patience = FIRST_ANSWER;
     person.line(&person.protocol.registration(&person.name.clone()))?;
@@ -92,10 +97,19 @@ fn lets_in(context: &mut Context, name: &str, quirks: &mut Quirks) -> Outcome<Pe
 /// Everything that comes until nothing has come for a while.
 pub fn until_silence(person: &mut Person) -> String {
     let mut deadline = Instant::now() + person.patience;
+    let heard_before = person.peer.received.len();
+    let mut overtime = Overtime::new(person.worker, person.patience, deadline);
     loop {
         let before = person.peer.received.len();
-        if !person.peer.receive_until(deadline) || person.peer.received.len() == before {
-            break;
+        let over = !person.peer.receive_until(deadline) || person.peer.received.len() == before;
+        let silent = person.peer.received.len() == heard_before && person.peer.end.is_none();
+        match (over && silent).then(|| overtime.more()).flatten() {
+            Some(until) => {
+                deadline = until; // it is only slow with its first word
+                continue;
+            }
+            None if over => break,
+            None => {}
         }
         deadline = Instant::now() + SILENCE;
     }

@@ -263,8 +263,6 @@ impl All<'_> {
         });
         let again = match &outcome {
             _ if attempt > 0 || !self.options.second_attempts => None,
-            // A program that rests is not slow: what has not come now never comes.
-            Err(Trouble::Late(_)) if context.rests() => None,
             Err(Trouble::Late(_) | Trouble::Inconclusive(_)) => Some(1),
             _ => None,
         };

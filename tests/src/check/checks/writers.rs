@@ -44,14 +44,14 @@ pub static CHECKS: &[Check] = &[
         "lines-of-two-senders-do-not-mix",
         "L12",
         &["interleaved-writes"],
-        &[STALLS],
+        &[ONE_LINE, STALLS],
         lines_do_not_mix,
     ),
     check(
         "a-reset-in-mid-broadcast-harms-nobody-else",
         "L13",
         &["wrong-client-evicted", "broadcast-stops-at-the-first-error", "leave-not-announced"],
-        &[STALLS],
+        &[ONE_LINE, STALLS],
         reset_in_mid_broadcast,
     ),
 ];
