@@ -102,7 +102,7 @@ mod tests {
     fn shell(script: &str) -> (Process, Worker) {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let process = Process::start("sh", command).unwrap();
+        let process = Process::start("sh", command).expect("there is a shell");
         process.stdout.wait(PATIENCE, |screen| screen.lines.first().map(|_| ()));
         let worker = Worker::of(Some(process.id()));
         (process, worker)
