@@ -3,7 +3,7 @@
 use super::basics::ONE_LINE;
 use super::flood::{FLOOD_TEXT_BYTES, SMALL_BUFFER, begins_to_read, more_than_can_wait};
 use super::framing::JOINED;
-use super::slow::{GROWTH_BYTES_MAX, MEMORY_FLOOD_BYTES, STALLS, grown_too_much};
+use super::slow::{GROWTH_BYTES_MAX, STALLS, grown_too_much, growth_bytes_max, memory_flood_bytes};
 use crate::check::dialect::CHATS;
 use crate::check::drain::{Drain, Pushed, push};
 use crate::check::outcome::{fail, inconclusive, wrong};
@@ -60,15 +60,17 @@ fn endless_line(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     let endless = ctx.joins("endless")?;
     let _reads = Drain::of(&endless, |_| false)?;
-    let before = (ctx.usage()?.resident_bytes, GROWTH_BYTES_MAX);
-    ctx.step("endless sends 48 MiB without an LF");
+    let before = ctx.usage()?.resident_bytes;
+    let growth_max = growth_bytes_max(before, GROWTH_BYTES_MAX);
+    let goal = memory_flood_bytes(growth_max);
+    ctx.step(format!("endless sends {} MiB without an LF", goal >> 20));
     let piece = vec![b'x'; 256 * 1024];
     let mut sent = 0;
-    while sent < MEMORY_FLOOD_BYTES && push(&endless, &piece) == Pushed::All {
+    while sent < goal && push(&endless, &piece) == Pushed::All {
         sent += piece.len();
         grown_too_much(
             ctx,
-            before,
+            (before, growth_max),
             "unbounded-line",
             "memory grows with a line that never ends",
             sent,
@@ -77,9 +79,9 @@ fn endless_line(ctx: &mut Context) -> Outcome {
     alice.says(&bob.name, "still here?")?;
     bob.hears(&alice.name, "still here?")
         .means("unbounded-line", "an endless line stops the others")?;
-    if sent < MEMORY_FLOOD_BYTES {
+    if sent < goal {
         return Err(wrong("the connection must go on, however long the line is")
-            .expected("48 MiB are read")
+            .expected(format!("{} MiB are read", goal >> 20))
             .got(format!("after {sent} bytes the server read no more"))
             .late());
     }
