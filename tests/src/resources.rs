@@ -12,6 +12,9 @@ pub struct Usage {
     /// Threads that run or would like to: on a busy machine processor time alone tells nothing
     /// of a program that never waits.
     pub runnable: usize,
+    /// How often a thread has stopped to wait, or was stopped: one that sleeps a little before
+    /// each line uses hardly any processor time, and yet does not rest.
+    pub switches: u64,
 }
 
 /// The sum over the process group `id`. `None`: this system does not tell, or nobody is left.
@@ -29,6 +32,7 @@ pub fn of_group(id: u32) -> Option<Usage> {
         sum.threads += one.threads;
         sum.descriptors += one.descriptors;
         sum.runnable += one.runnable;
+        sum.switches += one.switches;
     }
     sum
 }
@@ -79,6 +83,7 @@ mod linux {
             threads: field(20)? as usize,
             descriptors: std::fs::read_dir(folder.join("fd")).map_or(0, Iterator::count),
             runnable: runnable_threads(folder),
+            switches: switches(folder),
         })
     }
 
@@ -125,6 +130,17 @@ mod linux {
             .flatten()
             .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
         stats.filter(runs).count()
+    }
+
+    fn switches(folder: &Path) -> u64 {
+        let threads = std::fs::read_dir(folder.join("task")).into_iter().flatten().flatten();
+        let statuses =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok());
+        let of_thread = |status: String| -> u64 {
+            let lines = status.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+            lines.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
+        };
+        statuses.map(of_thread).sum()
     }
 
     fn resident_bytes(folder: &Path) -> Option<u64> {

@@ -43,7 +43,9 @@ impl Worker {
             let Some(now) = usage() else {
                 return State::Unknown; // it has ended
             };
-            if now.runnable > 0 || now.processor_time != before.processor_time {
+            let has_run =
+                now.processor_time != before.processor_time || now.switches != before.switches;
+            if now.runnable > 0 || has_run {
                 return State::Works;
             }
             before = now;
@@ -115,6 +117,12 @@ mod tests {
         while waits.state() != State::Rests {} // the shell may have a little to do
         assert_eq!(turns.state(), State::Works);
         assert_eq!(Worker::of(None).state(), State::Unknown);
+    }
+
+    #[test]
+    fn who_sleeps_a_little_again_and_again_works() {
+        let (_naps, naps) = shell("echo ready; while sleep 0.01; do :; done");
+        assert_eq!(naps.state(), State::Works);
     }
 
     #[test]

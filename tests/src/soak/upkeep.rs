@@ -82,6 +82,7 @@ mod tests {
         threads: 21,
         descriptors: 14,
         runnable: 0,
+        switches: 0,
     };
 
     #[test]
