@@ -250,12 +250,16 @@ impl Server {
     pub fn start_on_port(name: &str, command: Command, port: u16) -> anyhow::Result<Server> {
         let mut process = Process::start(name, command)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let started = Instant::now();
-        let deadline = started + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         // An interpreter on a very busy machine: as long as it works, it is only slow.
         let mut overtime = Overtime::new(Worker::of(Some(process.id())), PATIENCE, deadline);
+        let mut busy = (Instant::now(), crate::resources::of_group(process.id()));
         while !process.stdout.lock().lines.iter().any(|line| line.starts_with("listening on ")) {
-            if answers(&process, address, started.elapsed()) {
+            let usage = crate::resources::of_group(process.id());
+            if usage != busy.1 || usage.is_some_and(|usage| usage.runnable > 0) {
+                busy = (Instant::now(), usage); // it is still starting
+            }
+            if answers(&process, address, busy.0.elapsed()) {
                 break;
             }
             let waited = Instant::now() >= deadline && overtime.more().is_none();
@@ -277,11 +281,12 @@ impl Server {
 
 /// Whether the program listens there. Asks the kernel where that is possible: a connection would
 /// be a visitor, and some servers do not survive one; and it might be somebody else who answers.
-/// A program that has handed its work to a process of another group is believed after a while.
-fn answers(process: &Process, address: SocketAddr, waited: Duration) -> bool {
+/// A program that has handed its work to a process of another group is believed when it has
+/// rested for a while.
+fn answers(process: &Process, address: SocketAddr, rested: Duration) -> bool {
     match crate::resources::group_listens(process.id(), address.port()) {
         Some(true) => true,
-        Some(false) if waited < OWN_GROUP_FIRST => false,
+        Some(false) if rested < OWN_GROUP_FIRST => false,
         _ => TcpStream::connect_timeout(&address, PATIENCE).is_ok(),
     }
 }

@@ -7,7 +7,7 @@ use crate::check::dialect::CHATS;
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::target::StartOptions;
 use crate::check::{Check, Context, Label, Outcome, Protocol};
-use crate::process::Process;
+use crate::process::{PATIENCE, Process};
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
@@ -160,13 +160,13 @@ fn port_in_use(ctx: &mut Context) -> Outcome {
     let arguments: Vec<&str> = ctx.arguments.iter().map(String::as_str).collect();
     let options = StartOptions { arguments: &arguments, ..StartOptions::default() };
     let mut second = Process::start("second", ctx.target.server_command(options, port)?)?;
-    let Some(status) = second.wait(ctx.patience) else {
+    // The first one rests meanwhile, and says nothing of how long this one takes to start.
+    let Some(status) = second.wait(PATIENCE) else {
         return Err(wrong("the second server does not end")
             .expected("one line on stderr, exit status 1")
-            .got(second.last_words(5))
-            .late());
+            .got(second.last_words(5)));
     };
-    second.stderr.wait(ctx.patience, |_| None::<()>); // to its end
+    second.stderr.wait(PATIENCE, |_| None::<()>); // to its end
     let lines: Vec<String> =
         second.stderr.tail(30).into_iter().filter(|line| !line.trim().is_empty()).collect();
     if lines.len() != 1 || status.code() != Some(1) {
