@@ -268,7 +268,7 @@ fn collect(
     known: &HashMap<String, LineId>,
 ) -> Result<Vec<LineId>, String> {
     let drained = drain.lock();
-    let goodbye = protocol.heard("", GOODBYE);
+    let goodbye = format!(": {GOODBYE}"); // before it a name, and in S5 a room before that
     let is_message = |line: &&String| !protocol.is_notice(line) && !line.ends_with(&goodbye);
     let lines = drained.lines.iter().filter(is_message);
     lines.map(|line| known.get(line).copied().ok_or_else(|| line.clone())).collect()
