@@ -123,8 +123,9 @@ impl Target {
             Target::Command(words) => {
                 let words = words.iter().map(String::as_str);
                 let line = shlex::try_join(words).unwrap_or_default();
-                // No shell touches these two, so they need no quotes.
+                // No shell touches these, so they need no quotes.
                 let line = line.replace("'{host}'", "{host}").replace("'{port}'", "{port}");
+                let line = line.replace("'{flags}'", FLAGS);
                 format!("-- {line}")
             }
         }
