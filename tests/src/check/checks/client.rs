@@ -21,6 +21,9 @@ const TURNED_AWAY: Duration = Duration::from_secs(1);
 const WATCHED: Duration = Duration::from_secs(1);
 const BUSY_MAX: f64 = 0.05;
 
+/// Looks within that time: is anything of it running?
+const LOOKS: u32 = 20;
+
 /// Bytes of empty lines after which it is clear that they never end.
 const SPINNING_BYTES: usize = 256;
 
@@ -379,15 +382,21 @@ fn idle(ctx: &mut Context) -> Outcome {
     }
 }
 
-/// Whether the client waits. Twice busy is busy: it may have had something to finish.
+/// Whether the client waits. Twice busy is busy: it may have had something to finish. On a machine
+/// with much else to do one that never waits gets little time, but always wants it.
 fn quiet(ctx: &mut Context) -> Outcome<bool> {
     for _ in 0..2 {
         let before = ctx.usage()?.processor_time;
         let started = Instant::now();
-        thread::sleep(WATCHED);
+        let mut awake = 0;
+        for _ in 0..LOOKS {
+            thread::sleep(WATCHED / LOOKS);
+            awake += u32::from(ctx.usage()?.runnable > 0);
+        }
         let used = ctx.usage()?.processor_time.checked_sub(before);
         let used = used.ok_or_else(|| inconclusive("the client has ended"))?;
-        if used.as_secs_f64() / started.elapsed().as_secs_f64() < BUSY_MAX {
+        let share = used.as_secs_f64() / started.elapsed().as_secs_f64();
+        if share < BUSY_MAX && awake <= LOOKS / 4 {
             return Ok(true);
         }
     }
