@@ -2,7 +2,7 @@
 
 use crate::check::Target;
 use crate::stage::workspace;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -59,6 +59,9 @@ impl Animal {
         match Path::new(&self.file).extension().and_then(|end| end.to_str()) {
             Some("py") => "Python",
             Some("c") => "C",
+            Some("js") => "JavaScript",
+            Some("java") => "Java",
+            Some("pl") => "Perl",
             _ => "Rust",
         }
     }
@@ -70,6 +73,9 @@ pub struct Keeper {
     zoo: PathBuf,
     python: Option<&'static str>,
     compiler: Option<&'static str>,
+    node: bool,
+    java: bool,
+    perl: bool,
     compiling: Mutex<()>,
 }
 
@@ -81,6 +87,9 @@ impl Keeper {
             python: ["python3", "python"].into_iter().find(|name| is_python_3(name)),
             // The programs use POSIX sockets.
             compiler: ["cc", "gcc", "clang"].into_iter().find(|name| cfg!(unix) && answers(name)),
+            node: answers("node"),
+            java: answers("javac") && answers("java"),
+            perl: cfg!(unix) && answers("perl"), // its select() waits for a keyboard on Unix alone
             compiling: Mutex::default(),
         })
     }
@@ -92,11 +101,25 @@ impl Keeper {
         }
         let path = folder().join(&animal.file);
         ensure!(path.exists(), "{}: there is no {}", animal.name, path.display());
-        let mut words = match (animal.language(), self.python, self.compiler) {
-            ("Python", None, _) => return Ok(Err("no python3")),
-            ("Python", Some(python), _) => vec![python.to_string(), text(&path)],
-            ("C", _, None) => return Ok(Err("no C compiler")),
-            ("C", _, Some(compiler)) => vec![text(&self.compiled(compiler, &path)?)],
+        let mut words = match animal.language() {
+            "Python" => match self.python {
+                Some(python) => vec![python.to_string(), text(&path)],
+                None => return Ok(Err("no python3")),
+            },
+            "C" => match self.compiler {
+                Some(compiler) => vec![text(&self.compiled(compiler, &path)?)],
+                None => return Ok(Err("no C compiler")),
+            },
+            "JavaScript" if self.node => vec!["node".to_string(), text(&path)],
+            "JavaScript" => return Ok(Err("no node")),
+            "Java" if self.java => {
+                let classes = self.classes(&path)?;
+                let class = path.file_stem().unwrap_or_default().to_string_lossy();
+                vec!["java".to_string(), "-cp".to_string(), text(&classes), class.into_owned()]
+            }
+            "Java" => return Ok(Err("no java and javac")),
+            "Perl" if self.perl => vec!["perl".to_string(), text(&path)],
+            "Perl" => return Ok(Err("no perl")),
             _ => vec![text(&self.zoo)],
         };
         words.extend(animal.arguments.split(' ').map(String::from));
@@ -117,14 +140,34 @@ impl Keeper {
         // Other processes may do the same: each writes its own, and the renaming is atomic.
         let draft = place.join(format!("{name}-{}", std::process::id()));
         let mut command = Command::new(compiler);
-        command.args(["-O1", "-pthread", "-w", "-o"]).arg(&draft).arg(source);
-        let output = command.output().context("cannot start the C compiler")?;
-        if !output.status.success() {
-            bail!("{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
-        }
+        compile(command.args(["-O1", "-pthread", "-w", "-o"]).arg(&draft).arg(source), source)?;
         std::fs::rename(draft, &program)?;
         Ok(program)
     }
+
+    /// The folder with the classes of a Java program: `java FILE.java` would compile at each start.
+    fn classes(&self, source: &Path) -> anyhow::Result<PathBuf> {
+        let _one_at_a_time = self.compiling.lock().expect("no code panics while it compiles");
+        let name = source.file_stem().unwrap_or_default().to_string_lossy();
+        let place = self.zoo.with_file_name("zoo-in-java");
+        let classes = place.join(&*name);
+        if is_newer(&classes, source) {
+            return Ok(classes);
+        }
+        let draft = place.join(format!("{name}-{}", std::process::id()));
+        compile(Command::new("javac").arg("-d").arg(&draft).arg(source), source)?;
+        let _ = std::fs::remove_dir_all(&classes); // the older ones, if there are any
+        // Where it fails, another process has just put the same there.
+        let _ = std::fs::rename(draft, &classes);
+        Ok(classes)
+    }
+}
+
+fn compile(command: &mut Command, source: &Path) -> anyhow::Result<()> {
+    let output = command.output().context("cannot start the compiler")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {said}", source.display());
+    Ok(())
 }
 
 fn is_newer(program: &Path, source: &Path) -> bool {

@@ -91,8 +91,12 @@ checks against all of them and fails
 - if a correct program fails anything, in any of ten rounds with ten seeds.
 
 `cargo test` runs the short form: each broken program against the checks of this table alone, each
-correct program once. Programs in Python or C are skipped, and said to be, where the machine has no
-`python3` or no C compiler.
+correct program once. Programs in Python, C, JavaScript, Java or Perl are skipped, and said to be,
+where the machine has no `python3`, C compiler, `node`, `javac` or `perl`.
+
+Many of the correct programs in other languages were written from [the protocol](protocol.md) alone, by
+somebody who had not seen the checks: their words, their extra notices and their designs are their
+own. What they showed is why no check looks at words.
 
 No check may be one that nothing can fail: each check of the lab is in the last column of this
 table at least once. Where the table says *no name*, the mistake is in no catalogue, and a check that
