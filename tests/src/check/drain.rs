@@ -143,6 +143,17 @@ pub enum Pushed {
     Ended,
 }
 
+impl Pushed {
+    /// Of so many bytes.
+    pub fn taken(self, bytes: usize) -> usize {
+        match self {
+            Pushed::All => bytes,
+            Pushed::HeldBack(taken) => taken,
+            Pushed::Ended => 0,
+        }
+    }
+}
+
 /// Sends `bytes` as fast as the server takes them, for as long as it takes any. What is left
 /// of them when it does not is lost: use whole lines again only after [`Pushed::All`].
 pub fn push(person: &Person, bytes: &[u8]) -> Pushed {

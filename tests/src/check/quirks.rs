@@ -94,6 +94,15 @@ fn lets_in(context: &mut Context, name: &str, quirks: &mut Quirks) -> Outcome<Pe
     Ok(person)
 }
 
+/// Where lines have no ends, what came before would stand in front of what is waited for.
+pub fn hush(person: &mut Person) {
+    if person.quirks.bare {
+        let patience = std::mem::replace(&mut person.patience, SILENCE);
+        until_silence(person);
+        person.patience = patience;
+    }
+}
+
 /// Everything that comes until nothing has come for a while.
 pub fn until_silence(person: &mut Person) -> String {
     let mut deadline = Instant::now() + person.patience;

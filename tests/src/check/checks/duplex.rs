@@ -137,6 +137,7 @@ fn half_closed_client(ctx: &mut Context) -> Outcome {
     alice.line("I only listen now")?;
     alice.half_close();
     ctx.prints(&alice, "I only listen now")?;
+    ctx.until_at_rest(); // by then it has seen the end as well
     ctx.user_types("listen, then")?;
     alice
         .hears_line("listen, then")

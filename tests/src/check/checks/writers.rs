@@ -95,7 +95,10 @@ fn endless_line(ctx: &mut Context) -> Outcome {
 }
 
 /// Lines of each flooder between two looks at how far the server is.
-const LINES_PER_ROUND: usize = 50;
+const LINES_PER_ROUND: usize = 100;
+
+/// What follows where a server waits for late: its two writers are at it for long.
+const ROUNDS_MORE: usize = 20;
 
 /// The numbered lines of one flooder: all of one letter, so that a mixture shows.
 fn numbered(protocol: Protocol, to: &str, letter: char, number: usize) -> (String, String) {
@@ -111,14 +114,16 @@ fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
         "ann and ben flood late, who reads only when the server takes no more, or has taken enough",
     );
     let senders = [(&ann, 'a'), (&ben, 'b')];
+    let round_of = |one: usize, round| {
+        let (person, letter) = senders[one];
+        let other = &senders[1 - one].0.name;
+        numbered_lines(person.protocol, &late.name, letter, round)
+            + &format!("{}\n", person.protocol.saying(other, &round_text(round)))
+    };
     let mut sent = 0;
+    let mut rest = [String::new(), String::new()];
     for round in 0.. {
-        let bytes = [0, 1].map(|one: usize| {
-            let (person, letter) = senders[one];
-            let other = &senders[1 - one].0.name;
-            round_of(person.protocol, &late.name, letter, round)
-                + &format!("{}\n", person.protocol.saying(other, &round_text(round)))
-        });
+        let bytes = [0, 1].map(|one| round_of(one, round));
         let pushed = std::thread::scope(|scope| {
             let both = [0, 1].map(|one: usize| {
                 let bytes = &bytes[one];
@@ -134,13 +139,26 @@ fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
             let marker = ctx.protocol.heard(&speaker.name, &round_text(round));
             listener.hears_line(&marker, ctx.patience).is_ok()
         };
-        let both_through = [(&hears[0], &ben), (&hears[1], &ann)].into_iter().all(has_all);
-        if !both_through || sent > more_than_can_wait() {
-            break; // held back, or closed, or more than can wait
+        if ![(&hears[0], &ben), (&hears[1], &ann)].into_iter().all(has_all) {
+            ctx.step("the server takes no more; both go on while late reads");
+            rest = [0, 1].map(|one| {
+                let more = round + 1..round + 1 + ROUNDS_MORE;
+                let more: String = more.map(|round| round_of(one, round)).collect();
+                bytes[one][pushed[one].taken(bytes[one].len())..].to_string() + &more
+            });
+            break;
+        }
+        if sent > more_than_can_wait() {
+            break; // closed, or all of it waits
         }
     }
     begins_to_read(&late);
-    let counts = whole_and_in_order(ctx, &mut late, senders)?;
+    let counts = std::thread::scope(|scope| {
+        for (one, rest) in rest.iter().enumerate() {
+            scope.spawn(move || push(senders[one].0, rest.as_bytes()));
+        }
+        whole_and_in_order(ctx, &mut late, senders)
+    })?;
     if counts.contains(&0) {
         return Err(inconclusive("late received lines of one sender alone"));
     }
@@ -155,7 +173,7 @@ fn is_round(line: &str) -> bool {
     line.contains(": round ")
 }
 
-fn round_of(protocol: Protocol, late: &str, letter: char, round: usize) -> String {
+fn numbered_lines(protocol: Protocol, late: &str, letter: char, round: usize) -> String {
     let numbers = round * LINES_PER_ROUND..(round + 1) * LINES_PER_ROUND;
     numbers.map(|number| numbered(protocol, late, letter, number).0).collect()
 }
