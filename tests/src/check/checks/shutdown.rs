@@ -1,5 +1,6 @@
 //! The end of the server: rule S5.10. Signals are a matter of Unix.
 
+#[cfg(unix)]
 use super::talk::own_server;
 use crate::check::Check;
 
