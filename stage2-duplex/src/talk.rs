@@ -20,7 +20,8 @@ use crate::prompt;
 /// next one waits meanwhile).
 const ENDING_GRACE: Duration = Duration::from_secs(2);
 
-/// How long a gone peer's reset may take to arrive.
+/// How long a gone peer's reset may take to arrive. One who still reads answers nothing, so only
+/// a clock can end this wait.
 const RESET_WAIT: Duration = Duration::from_millis(200);
 
 /// Who is there to speak to.

@@ -48,12 +48,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot write {}", path.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let is_there = |name: &&String| animals.iter().any(|animal| animal.name == **name);
+    if let Some(name) = arguments.only.iter().find(|name| !is_there(name)) {
+        eprintln!("lab: the zoo has no {name}: see tests/zoo/zoo.toml");
+        return Ok(ExitCode::from(2));
+    }
     let keeper = Keeper::new(zoo::build()?)?;
     let chosen: Vec<&Animal> = animals
         .iter()
         .filter(|animal| arguments.only.is_empty() || arguments.only.contains(&animal.name))
         .collect();
-    anyhow::ensure!(!chosen.is_empty(), "the zoo has no such program: see tests/zoo/zoo.toml");
     let results = inspect_all(&keeper, &chosen, arguments)?;
     let never_failed = match arguments.only.is_empty() {
         true => never_failed(&results),

@@ -189,6 +189,17 @@ impl Person {
         self.judges(heard, expected)
     }
 
+    /// As `hears`, for one who may be told of an error first: that somebody else is gone, say.
+    pub fn hears_behind_errors(&mut self, from: &str, text: &str) -> Outcome {
+        let expected = self.protocol.heard(from, text);
+        loop {
+            match self.next() {
+                Heard::Line(line) if line.starts_with("! ") => {}
+                heard => return self.judges(heard, &expected).map_err(Trouble::late),
+            }
+        }
+    }
+
     /// Without line ends, what came earlier stands before what is waited for.
     fn hears_at_the_end(&mut self, expected: &str) -> Outcome {
         let deadline = Instant::now() + self.patience;

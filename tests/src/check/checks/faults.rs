@@ -2,6 +2,7 @@
 
 use super::basics::ONE_LINE;
 use super::framing::JOINED;
+use super::writers::proves_unread;
 use crate::check::dialect::CHATS;
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::person::Heard;
@@ -261,9 +262,7 @@ fn message_to_the_dead(ctx: &mut Context) -> Outcome {
         if ctx.protocol != Protocol::Select {
             hears_silently(&mut alice, &bob.name, &text)?;
         }
-        if victim.peer.socket.peek(&mut [0]).is_err() {
-            return Err(inconclusive("nothing was owed to the one who resets"));
-        }
+        proves_unread(&victim)?;
         victim.resets();
         alice.says(&name, "are you there?")?;
         alice.says(&bob.name, &format!("after the reset {round}"))?;
@@ -276,21 +275,10 @@ fn message_to_the_dead(ctx: &mut Context) -> Outcome {
             "who writes to one who is gone must not suffer for it",
         )?;
         bob.says(&alice.name, "I heard you")?;
-        loop {
-            match alice.next() {
-                Heard::Line(line) if line == ctx.protocol.heard(&bob.name, "I heard you") => break,
-                Heard::Line(line) if line.starts_with("! ") => {} // victim is unknown by now
-                other => {
-                    return Err(fail(
-                        "wrong-client-evicted",
-                        "who writes to one who is gone must not suffer for it",
-                    )
-                    .expected(ctx.protocol.heard(&bob.name, "I heard you"))
-                    .got(other.in_words())
-                    .late());
-                }
-            }
-        }
+        alice.hears_behind_errors(&bob.name, "I heard you").means(
+            "wrong-client-evicted",
+            "who writes to one who is gone must not suffer for it",
+        )?;
     }
     Ok(())
 }

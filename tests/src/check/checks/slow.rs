@@ -40,7 +40,8 @@ const SAMPLE_LINES: usize = 16;
 
 pub(super) const STALLS: &str = "one-who-does-not-read-delays-nobody";
 
-const fn check(
+/// A check of L13; where it is about another rule, that one replaces it.
+pub(super) const fn check(
     name: &'static str,
     misconceptions: &'static [&'static str],
     after: &'static [&'static str],

@@ -3,55 +3,39 @@
 use super::basics::ONE_LINE;
 use super::flood::{FLOOD_TEXT_BYTES, SMALL_BUFFER, begins_to_read, more_than_can_wait};
 use super::framing::JOINED;
-use super::slow::{GROWTH_BYTES_MAX, STALLS, grown_too_much, growth_bytes_max, memory_flood_bytes};
-use crate::check::dialect::CHATS;
+use super::slow::{
+    GROWTH_BYTES_MAX, STALLS, check, grown_too_much, growth_bytes_max, memory_flood_bytes,
+};
 use crate::check::drain::{Drain, Pushed, push};
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
 
-const fn check(
-    name: &'static str,
-    rule: &'static str,
-    misconceptions: &'static [&'static str],
-    after: &'static [&'static str],
-    run: fn(&mut Context) -> Outcome,
-) -> Check {
-    Check {
-        name,
-        rule,
-        misconceptions,
-        points: 3.0,
-        chapter: "stage4.md",
-        protocols: CHATS,
-        needs_process: false,
-        after,
-        run,
-    }
-}
-
 pub static CHECKS: &[Check] = &[
     Check {
-        needs_process: true,
+        rule: "L3",
         ..check(
             "an-endless-line-takes-no-memory",
-            "L3",
             &["unbounded-line"],
             &[ONE_LINE, JOINED],
+            true,
             endless_line,
         )
     },
-    check(
-        "lines-of-two-senders-do-not-mix",
-        "L12",
-        &["interleaved-writes"],
-        &[ONE_LINE, STALLS],
-        lines_do_not_mix,
-    ),
+    Check {
+        rule: "L12",
+        ..check(
+            "lines-of-two-senders-do-not-mix",
+            &["interleaved-writes"],
+            &[ONE_LINE, STALLS],
+            false,
+            lines_do_not_mix,
+        )
+    },
     check(
         "a-reset-in-mid-broadcast-harms-nobody-else",
-        "L13",
         &["wrong-client-evicted", "broadcast-stops-at-the-first-error", "leave-not-announced"],
         &[ONE_LINE, STALLS],
+        false,
         reset_in_mid_broadcast,
     ),
 ];
@@ -257,32 +241,14 @@ fn reset_in_mid_broadcast(ctx: &mut Context) -> Outcome {
         }
     }
     ben.says(&ann.name, "still there?")?;
-    loop {
-        // In S3 ann is told that victim is unknown: errors are hers.
-        match ann.next() {
-            crate::check::person::Heard::Line(line) if line.starts_with("! ") => {}
-            crate::check::person::Heard::Line(line)
-                if line == ctx.protocol.heard(&ben.name, "still there?") =>
-            {
-                return Ok(());
-            }
-            other => {
-                return Err(fail(
-                    "wrong-client-evicted",
-                    "who speaks must not suffer for who is gone",
-                )
-                .expected(ctx.protocol.heard(&ben.name, "still there?"))
-                .got(format!("{other:?}"))
-                .late());
-            }
-        }
-    }
+    ann.hears_behind_errors(&ben.name, "still there?")
+        .means("wrong-client-evicted", "who speaks must not suffer for who is gone")
 }
 
 const BROADCAST_LINES_HALF: usize = BROADCAST_LINES / 2;
 
 /// Something waits for `victim` that it has not read: so something is owed to it.
-fn proves_unread(victim: &Person) -> Outcome {
+pub(super) fn proves_unread(victim: &Person) -> Outcome {
     let mut byte = [0];
     victim.peer.socket.set_read_timeout(Some(victim.patience))?;
     match victim.peer.socket.peek(&mut byte) {
