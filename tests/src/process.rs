@@ -79,6 +79,14 @@ impl Process {
         }
     }
 
+    /// More than a pipe can hold: a thread writes it, as fast as the process reads, and ends the
+    /// standard input.
+    pub fn type_all_and_end(&mut self, bytes: Vec<u8>) {
+        let stdin = self.stdin.take();
+        // It ends with the process at the latest; who reads no more is seen by what is missing.
+        thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&bytes)));
+    }
+
     /// The end of its standard input.
     pub fn end_input(&mut self) {
         self.stdin = None;

@@ -10,6 +10,7 @@ mod duplex;
 mod faults;
 mod flood;
 pub mod framing;
+mod late;
 mod limits;
 mod load;
 mod names;
@@ -47,6 +48,7 @@ static ALL: &[&[Check]] = &[
     faults::CHECKS,
     load::CHECKS,
     slow::CHECKS,
+    late::CHECKS,
     writers::CHECKS,
     resources::CHECKS,
     client::CHECKS,

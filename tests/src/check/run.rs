@@ -23,6 +23,15 @@ const OUTPUT_LINES: usize = 12;
 /// Steps of a check that a result keeps: the last ones.
 const STEPS_MAX: usize = 30;
 
+/// What a check says of a server that serves on. One that has ended was taken along by whoever left.
+const OF_THOSE_WHO_STAY: &[&str] = &[
+    "leave-not-announced",
+    "ghost-user",
+    "wrong-client-evicted",
+    "broadcast-stops-at-the-first-error",
+];
+const TAKEN_ALONG: &str = "rude-client-kills-server";
+
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The names of the checks to carry out; empty: all.
@@ -286,6 +295,9 @@ impl All<'_> {
             result.output = context.last_words(OUTPUT_LINES);
             if let Some(end) = context.how_it_ended() {
                 result.message = format!("{}; {end}", result.message);
+                if finding.misconception.is_some_and(|name| OF_THOSE_WHO_STAY.contains(&name)) {
+                    result.misconception = Some(TAKEN_ALONG.to_string());
+                }
             }
         }
         result

@@ -1,8 +1,10 @@
 //! A student's client, against a server that the lab plays: it speaks as the server of S4 does,
 //! but only when a check wants it to.
 
+use super::flood::{FLOOD_TEXT_BYTES, more_than_can_wait};
 use crate::check::difference::visible;
 use crate::check::outcome::{fail, inconclusive, wrong};
+use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person};
 use crate::peer::End;
 use crate::process::{Process, ScreenState, free_port};
@@ -23,6 +25,9 @@ const BUSY_MAX: f64 = 0.05;
 
 /// Looks within that time: is anything of it running?
 const LOOKS: u32 = 20;
+
+/// So often it must be seen at rest before all that it can send is sent.
+const TIMES_AT_REST: usize = 3;
 
 /// Bytes of empty lines after which it is clear that they never end.
 const SPINNING_BYTES: usize = 256;
@@ -77,6 +82,13 @@ pub static CHECKS: &[Check] = &[
         &["half-message-delivered"],
         &[SHOWS],
         half_a_line,
+    ),
+    check(
+        "all-that-is-typed-arrives-though-the-server-reads-late",
+        "S2.1",
+        &["reorders-or-loses-under-load"],
+        &[SENDS],
+        server_reads_late,
     ),
     check("terminal-controls-are-not-shown", "L5", &["relays-terminal-escapes"], &[SHOWS], escapes),
     check(
@@ -242,6 +254,35 @@ fn half_a_line(ctx: &mut Context) -> Outcome {
             .expected("nothing of `ben: half a li`")
             .got("it was shown")),
     }
+}
+
+/// What cannot be sent at once must wait in the client, and its end of input behind it.
+fn server_reads_late(ctx: &mut Context) -> Outcome {
+    let mut server = ctx.welcomes_the_client()?;
+    let text = |number: usize| format!("{number} {:x<FLOOD_TEXT_BYTES$}", "");
+    let lines = more_than_can_wait() / FLOOD_TEXT_BYTES;
+    ctx.step(format!("its user types {lines} long lines, and then its input ends"));
+    let typed: String = (0..lines).map(|number| text(number) + "\n").collect();
+    ctx.process()?.type_all_and_end(typed.into_bytes());
+    server.peer.socket.set_read_timeout(Some(ctx.patience))?;
+    server.peer.socket.peek(&mut [0])?; // it has begun
+    for _ in 0..TIMES_AT_REST {
+        ctx.until_at_rest();
+    }
+    ctx.step("the client can send no more; now the server begins to read");
+    for number in 0..lines {
+        match server.next() {
+            Heard::Line(line) if line == text(number) => {}
+            other => {
+                let message = "what could not be sent at once is lost, or comes in another order";
+                return Err(fail("reorders-or-loses-under-load", message)
+                    .expected(format!("{lines} lines in their order"))
+                    .got(format!("{number} lines, then {}", other.in_words()))
+                    .late());
+            }
+        }
+    }
+    server.hears_end()
 }
 
 fn escapes(ctx: &mut Context) -> Outcome {

@@ -1,9 +1,13 @@
 //! A flood around one who does not read: who must not notice, and how much the server took.
 
+use crate::check::context::LOOK_AGAIN;
 use crate::check::drain::{Drain, Pushed, push};
 use crate::check::outcome::inconclusive;
 use crate::check::{Context, Outcome, Person, Protocol};
+use crate::peer::Peer;
 use crate::resources::socket_buffers_bytes_max;
+use std::io::{ErrorKind, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 /// Bytes of the receive buffer of one who does not read: the kernel helps it for a moment only.
@@ -22,6 +26,9 @@ const LINES_PER_ROUND: usize = 100;
 /// flooder counts as held back and not as waiting for a slow machine.
 const PROBES_HELD_BACK: usize = 3;
 
+/// So often the kernel must have taken no more before its buffers count as full.
+const TIMES_FULL: usize = 10;
+
 /// More than all buffers of the kernel between two sockets can hold, and the bound.
 pub fn more_than_can_wait() -> usize {
     2 * socket_buffers_bytes_max() + 4 * OWED_BYTES_MAX
@@ -34,8 +41,33 @@ pub fn begins_to_read(person: &Person) {
     let _ = socket.set_recv_buffer_size(1 << 20); // only faster, if it works
 }
 
+/// How many bytes of a flood the kernel takes here for one who has a small buffer and does not
+/// read, measured between two sockets of our own.
+pub fn kernel_takes() -> anyhow::Result<usize> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let _reader = Peer::connect_with("reader", listener.local_addr()?, Some(SMALL_BUFFER))?;
+    let (mut writer, _) = listener.accept()?;
+    writer.set_nonblocking(true)?;
+    let (mut taken, mut times_full) = (0, 0);
+    while times_full < TIMES_FULL {
+        match writer.write(&[b'x'; FLOOD_TEXT_BYTES]) {
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                times_full += 1; // the kernel may still move some of it to the reader's buffer
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(taken)
+}
+
+fn flood_text() -> String {
+    format!("flood {:x<FLOOD_TEXT_BYTES$}", "")
+}
+
 fn flood_line(protocol: Protocol, to: &str) -> String {
-    format!("{}\n", protocol.saying(to, &format!("flood {:x<FLOOD_TEXT_BYTES$}", "")))
+    format!("{}\n", protocol.saying(to, &flood_text()))
 }
 
 fn is_no_flood(line: &str) -> bool {
@@ -53,12 +85,15 @@ pub struct Scene {
     bob_hears: Drain,
     carol_hears: Drain,
     probes: usize,
+    rounds: usize,
 }
 
 /// How a flood went.
 pub struct Flood {
     /// Bytes that the server took, in whole rounds.
     pub taken: usize,
+    /// How many lines these were.
+    pub lines: usize,
     /// What is left of the round in which the server took no more.
     pub held_back: Option<Round>,
 }
@@ -87,7 +122,13 @@ impl Scene {
             bob,
             carol,
             probes: 0,
+            rounds: 0,
         })
+    }
+
+    /// A line of the flood, as slow hears it.
+    pub fn as_heard_by_slow(&self) -> String {
+        self.slow.protocol.heard(&self.alice.name, &flood_text())
     }
 
     /// bob says something, carol hears it.
@@ -102,36 +143,33 @@ impl Scene {
 
     /// alice sends `goal` bytes for slow, in rounds: who reads has each of them before the next
     /// begins, so that nobody but slow ever lags.
-    pub fn flood(
-        &mut self,
-        ctx: &mut Context,
-        goal: usize,
-        mut after_round: impl FnMut(&mut Context, usize) -> Outcome,
-    ) -> Outcome<Flood> {
+    pub fn flood(&mut self, ctx: &mut Context, goal: usize) -> Outcome<Flood> {
         let line = flood_line(ctx.protocol, &self.slow.name);
         ctx.step(format!(
             "alice floods {}: {goal} bytes in lines of {}",
             self.slow.name,
             line.len()
         ));
-        let mut flood = Flood { taken: 0, held_back: None };
-        while flood.taken < goal && flood.held_back.is_none() {
-            let round = self.round(&line, flood.taken);
+        let mut flood = Flood { taken: 0, lines: 0, held_back: None };
+        while flood.taken < goal {
+            self.rounds += 1;
+            let round = self.round(&line);
             let length = round.bytes.len();
             flood.held_back = self.send_round(ctx, round).inspect_err(|_| {
                 ctx.step(format!("this was after {} bytes", flood.taken));
             })?;
-            if flood.held_back.is_none() {
-                flood.taken += length;
-                after_round(ctx, flood.taken)?;
+            if flood.held_back.is_some() {
+                break;
             }
+            flood.taken += length;
+            flood.lines += LINES_PER_ROUND;
         }
         ctx.step(format!("{} bytes were taken, {} probes went through", flood.taken, self.probes));
         Ok(flood)
     }
 
-    fn round(&self, line: &str, taken: usize) -> Round {
-        let text = format!("round {taken}");
+    fn round(&self, line: &str) -> Round {
+        let text = format!("round {}", self.rounds);
         let last = format!("{}\n", self.alice.protocol.saying(&self.carol.name, &text));
         Round {
             bytes: (line.repeat(LINES_PER_ROUND) + &last).into_bytes(),

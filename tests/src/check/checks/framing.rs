@@ -21,6 +21,8 @@ const CUTS: usize = 5;
 pub const JOINED: &str = "two-lines-in-one-segment-are-two-messages";
 pub const SPLIT: &str = "a-line-in-two-segments-is-one-message";
 const CR: &str = "a-carriage-return-before-the-end-is-dropped";
+const UNCUT: &str = "a-script-arrives-line-by-line";
+const SCRIPT: &[&str] = &[JOINED, SPLIT, UNCUT];
 
 const fn check(
     name: &'static str,
@@ -48,9 +50,10 @@ pub static CHECKS: &[Check] = &[
     check(JOINED, "L1", RECV, &[ONE_LINE], two_lines_in_one_segment),
     check(SPLIT, "L1", RECV, &[ONE_LINE], one_line_in_two_segments),
     check(CR, "L1", &["newline-in-name"], &[ONE_LINE], carriage_return),
-    check("a-script-may-be-cut-at-every-byte", "L1", RECV, &[JOINED, SPLIT, CR], cut_everywhere),
-    check("a-script-may-arrive-byte-by-byte", "L1", RECV, &[JOINED, SPLIT, CR], byte_by_byte),
-    check("a-script-may-arrive-in-one-segment", "L1", RECV, &[JOINED, CR], all_in_one_segment),
+    check(UNCUT, "L1", &[], &[ONE_LINE, CR], line_by_line),
+    check("a-script-may-be-cut-at-every-byte", "L1", RECV, SCRIPT, cut_everywhere),
+    check("a-script-may-arrive-byte-by-byte", "L1", RECV, SCRIPT, byte_by_byte),
+    check("a-script-may-arrive-in-one-segment", "L1", RECV, &[JOINED, UNCUT], all_in_one_segment),
     super::select::UNKNOWN_USER,
     check(
         "half-a-line-is-no-message",
@@ -188,6 +191,23 @@ impl Script {
         let end = self.lines.iter().map(|line| line.0).find(|end| *end > cut).unwrap_or(start);
         (visible(&self.bytes[start..end]), cut - start)
     }
+}
+
+/// Who fails here fails because of what is in the lines, not because of the cuts.
+fn line_by_line(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.joins("bob")?;
+    let mut dan = ctx.connects("dan")?;
+    let script = script(ctx.protocol, &dan.name, &bob.name);
+    let mut start = 0;
+    for (end, heard) in &script.lines {
+        dan.send(&script.bytes[start..*end])?;
+        if let Some(heard) = heard {
+            bob.hears_line(heard)
+                .because("a line that arrives whole must be delivered as it is")?;
+        }
+        start = *end;
+    }
+    Ok(())
 }
 
 fn cut_everywhere(ctx: &mut Context) -> Outcome {
@@ -353,7 +373,14 @@ fn refused_once(
 
 fn not_utf8(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
-    for bad in [&b"\xff\xfe"[..], b"gr\xfc\xdf", b"\xe2\x82", b"\xc0\xaf", b"\xed\xa0\x80"] {
+    for bad in [
+        &b"\xff\xfe"[..],
+        b"gr\xfc\xdf",
+        b"\xe2\x82",         // cut short
+        b"\xc0\xaf",         // longer than it need be
+        b"\xed\xa0\x80",     // half of a surrogate pair
+        b"\xf4\x90\x80\x80", // beyond Unicode
+    ] {
         let mut line = ctx.protocol.saying(&bob.name, "").into_bytes();
         line.extend_from_slice(bad);
         line.push(b'\n');

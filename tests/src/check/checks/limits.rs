@@ -1,5 +1,7 @@
 //! How much of everything there may be: rule S5.9. The server gets small limits by its flags.
 
+use super::flood::{Scene, begins_to_read, more_than_can_wait};
+use super::slow::closed_at_the_bound;
 use super::talk::own_server;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
@@ -20,6 +22,7 @@ pub static CHECKS: &[Check] = &[
         &["handshake-blocks-accept"],
         seconds_to_register,
     ),
+    own_server("bytes-owed-is-kept", "S5.9", &["unbounded-queue"], bytes_owed),
     own_server("zero-is-no-limit", "S5.9", &[], no_limit),
 ];
 
@@ -206,6 +209,29 @@ fn seconds_to_register(ctx: &mut Context) -> Outcome {
 
 /// How long somebody is read from before the next is.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(30);
+
+/// Bytes: more than a flood's round, which may be owed to somebody who reads, and no more than a
+/// server owes by itself; and far more than that.
+const FEW_OWED: &str = "400000";
+const MANY_OWED: &str = "100000000";
+
+fn bytes_owed(ctx: &mut Context) -> Outcome {
+    ctx.start_with_flags(&["--bytes-owed", FEW_OWED, "--lines-per-second", "0"])?;
+    closed_at_the_bound(ctx)?;
+    ctx.start_with_flags(&["--bytes-owed", MANY_OWED, "--lines-per-second", "0"])?;
+    let mut scene = Scene::new(ctx)?;
+    let flood = scene.flood(ctx, more_than_can_wait())?;
+    begins_to_read(&scene.slow);
+    scene.slow.peer.receive_up_to(flood.taken, ctx.patience);
+    let got = scene.slow.peer.received.len();
+    if flood.held_back.is_none() && got >= flood.taken {
+        return Ok(());
+    }
+    Err(wrong("one who reads late was closed, or its sender held back, before the limit")
+        .expected(format!("all of {} bytes, as {MANY_OWED} may be owed", flood.taken))
+        .got(format!("{got} bytes"))
+        .late())
+}
 
 fn no_limit(ctx: &mut Context) -> Outcome {
     let flags = [

@@ -54,9 +54,13 @@ pub static CHECKS: &[Check] = &[
     ),
 ];
 
+/// `constructor` is something that every object of JavaScript has.
+const GOOD_NAMES: &[&str] =
+    &["a", "Z", "x1", "Two-Words", "under_score", "a--", "constructor", "abcdefghij0123456789"];
+
 fn good_names(ctx: &mut Context) -> Outcome {
     let mut bob = ctx.joins("bob")?;
-    for name in ["a", "Z", "x1", "Two-Words", "under_score", "a--", "abcdefghij0123456789"] {
+    for name in GOOD_NAMES {
         let mut person = ctx.connects(name)?;
         if person.name.len() > 20 {
             continue; // a suffix made it too long

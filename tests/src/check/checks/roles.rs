@@ -55,6 +55,7 @@ fn operators_alone(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, "/ban mallory")?;
     let own = bob.name.clone();
     let member = carol.name.clone();
+    ctx.may(&mut alice, &format!("/mute {member}"))?;
     for line in [
         format!("/kick {member} go"),
         format!("/ban {member}"),
@@ -63,7 +64,7 @@ fn operators_alone(ctx: &mut Context) -> Outcome {
         "/bans".to_string(),
         format!("/op {own}"),
         format!("/deop {}", alice.name),
-        format!("/mute {member}"),
+        format!("/mute {}", alice.name),
         format!("/unmute {member}"),
         "/key sesame".to_string(),
         "/limit 1".to_string(),
@@ -75,6 +76,8 @@ fn operators_alone(ctx: &mut Context) -> Outcome {
     let heard = ctx.hears_of(&mut bob, &mut alice)?;
     heard.lack_room(&den).means("role-not-checked", "the room heard of what was refused")?;
     let changed = "what was refused has changed the room";
+    ctx.may_not(&mut carol, "am I still muted?").means("role-not-checked", changed)?;
+    ctx.may(&mut alice, &format!("/unmute {member}"))?;
     ctx.is_heard_in(&den, &mut carol, &mut alice).means("role-not-checked", changed)?;
     ctx.must_be_operator(&mut alice, changed)?;
     ctx.must_not_be_operator(&mut bob, changed)?;
@@ -125,6 +128,12 @@ fn op_and_deop(ctx: &mut Context) -> Outcome {
     ctx.may(&mut bob, &give_up)?;
     ctx.must_not_be_operator(&mut bob, "who gives the right up has it no more")?;
     ctx.must_be_operator(&mut alice, "the other member who is there longest follows")
+        .means("room-outlives-itself", "the room has no operator")?;
+    // Whatever `/op` says of somebody who is not in the room: the room must not be left without.
+    let outsider = ctx.joins("outsider")?;
+    ctx.tries(&mut alice, &format!("/op {}", outsider.name))?;
+    ctx.may(&mut alice, "/leave")?;
+    ctx.must_be_operator(&mut bob, "who is not in the room cannot be its operator")
         .means("room-outlives-itself", "the room has no operator")
 }
 

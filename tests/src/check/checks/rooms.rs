@@ -80,6 +80,9 @@ fn private(ctx: &mut Context) -> Outcome {
         ctx.may_not(&mut alice, line).means("silent-error", "nobody has that name")?;
     }
     let name = bob.name.clone();
+    let part = &name[..name.len() - 1];
+    ctx.may_not(&mut alice, &format!("/msg {part} hello"))
+        .because("a part of a name is nobody's name")?;
     bob.leaves();
     ctx.is_gone(&name, &mut alice, &mut carol)?;
     ctx.may_not(&mut alice, &format!("/msg {name} hello"))
@@ -210,8 +213,11 @@ fn told_who_comes(ctx: &mut Context) -> Outcome {
     lines.have_one("a `* ` line that tells it", |line| line.starts_with("* "))?;
     ctx.hears_of(&mut alice, &mut bob)?.have(&joined)?;
     let (old, _) = ctx.renames(&mut alice, "ally")?;
-    let renamed = format!("[{den}] * {old} is now {}", alice.name);
-    ctx.hears_of(&mut alice, &mut bob)?.have(&renamed).map(drop)
+    let heard = ctx.hears_of(&mut alice, &mut bob)?;
+    for room in ["#lobby", &den] {
+        heard.have(&format!("[{room}] * {old} is now {}", alice.name))?;
+    }
+    Ok(())
 }
 
 fn several(ctx: &mut Context) -> Outcome {

@@ -175,7 +175,9 @@ fn only_the_addressee(ctx: &mut Context) -> Outcome {
     for other in [&mut carol, &mut dan] {
         ctx.nothing_before_a_marker(&mut alice, other).because("it was not the addressee")?;
     }
-    Ok(())
+    let part = &bob.name[..bob.name.len() - 1];
+    alice.says(part, "for nobody")?; // whether that is answered is another check's matter
+    ctx.nothing_before_a_marker(&mut alice, &mut bob).because("a part of a name is nobody's name")
 }
 
 fn colons(ctx: &mut Context) -> Outcome {

@@ -71,8 +71,12 @@ mod unix {
         }
     }
 
+    fn hears_the_notice(person: &mut Person) -> Outcome {
+        person.hears_notice(&format!("`{NOTICE}`"), |line| line == NOTICE).map(drop)
+    }
+
     fn hears_the_end(person: &mut Person) -> Outcome {
-        person.hears_notice(&format!("`{NOTICE}`"), |line| line == NOTICE)?;
+        hears_the_notice(person)?;
         person.hears_all_to_the_end()
     }
 
@@ -119,8 +123,9 @@ mod unix {
 
     pub fn under_load(ctx: &mut Context) -> Outcome {
         let (mut alice, mut bob) = owes(ctx)?;
-        begins_to_read(&bob);
         send(ctx, Signal::SIGTERM)?;
+        hears_the_notice(&mut alice)?;
+        begins_to_read(&bob); // not before: what is sent already is not owed any more
         ctx.step("bob must receive all of it");
         let start = format!("[private] {}: ", alice.name);
         for number in 0..owed_lines() {
@@ -137,7 +142,7 @@ mod unix {
             }
         }
         hears_the_end(&mut bob)?;
-        hears_the_end(&mut alice)?;
+        alice.hears_all_to_the_end()?;
         ends_well(ctx)
     }
 

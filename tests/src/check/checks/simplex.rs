@@ -5,10 +5,14 @@ use crate::check::difference::visible;
 use crate::check::outcome::{fail, wrong};
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
 use crate::peer::End;
+use std::time::Duration;
 
 pub const PRINTS: &str = "the-server-prints-who-sent-what";
 const JOINED: &str = "two-lines-in-one-segment-are-printed-as-two";
 const NEXT: &str = "the-next-sender-is-served";
+
+/// For a server that waits for the end of one who has said `exit`.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
@@ -269,8 +273,9 @@ fn exit(ctx: &mut Context) -> Outcome {
         Some(End::Reset) => return Err(wrong("`exit` ended in a reset").expected("end of stream")),
         None => return Err(wrong("`exit` does not end the connection").late()),
     }
-    alice.leaves();
-    marker(ctx)?;
+    // She stays connected. Who waits for her end must not wait for ever (5 s, says L10).
+    ctx.patience = ctx.patience.max(FAREWELL_PATIENCE);
+    marker(ctx).because("after `exit` the next one is served, whatever the first one does")?;
     ctx.has_not_printed("=> after").because("a line after `exit` was printed")
 }
 

@@ -137,7 +137,11 @@ fn nameless_hears_nothing(ctx: &mut Context) -> Outcome {
 }
 
 fn welcome(ctx: &mut Context) -> Outcome {
-    let (alice, bob) = ctx.two()?;
+    let (mut alice, bob) = ctx.two()?;
+    let zoe = ctx.joins("zoe")?;
+    let left = format!("* {} left", zoe.name);
+    zoe.leaves();
+    alice.hears_notice(&format!("`{left}`"), |line| line == left)?;
     let mut carol = ctx.connects("carol")?;
     carol.line(&carol.name.clone())?;
     let start = format!("* welcome {}", carol.name);
