@@ -30,6 +30,9 @@ pub struct Animal {
     /// The checks that it must fail. None: it is correct.
     #[serde(default)]
     pub killers: Vec<String>,
+    /// Its mistake, where it is a correct program with some text (which is there once) replaced.
+    #[serde(default)]
+    pub edits: Vec<[String; 2]>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,8 +102,7 @@ impl Keeper {
         if let Some(stage) = animal.stage {
             return Ok(Ok(Target::Stage(stage)));
         }
-        let path = folder().join(&animal.file);
-        ensure!(path.exists(), "{}: there is no {}", animal.name, path.display());
+        let path = self.source(animal)?;
         let mut words = match animal.language() {
             "Python" => match self.python {
                 Some(python) => vec![python.to_string(), text(&path)],
@@ -126,14 +128,40 @@ impl Keeper {
         Ok(Ok(Target::Command(words)))
     }
 
+    /// The program's text: the file itself, or one with its edits.
+    fn source(&self, animal: &Animal) -> anyhow::Result<PathBuf> {
+        let path = folder().join(&animal.file);
+        if animal.edits.is_empty() {
+            ensure!(path.exists(), "{}: there is no {}", animal.name, path.display());
+            return Ok(path);
+        }
+        let text = std::fs::read_to_string(&path);
+        let mut text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        for [from, to] in &animal.edits {
+            let count = text.matches(from.as_str()).count();
+            ensure!(count == 1, "{}: `{from}` is in {} {count} times", animal.name, animal.file);
+            text = text.replacen(from.as_str(), to, 1);
+        }
+        let place = self.zoo.with_file_name("zoo-edited").join(&animal.name);
+        let edited = place.join(path.file_name().unwrap_or_default());
+        if std::fs::read_to_string(&edited).is_ok_and(|there| there == text) {
+            return Ok(edited); // as old as what was compiled from it
+        }
+        std::fs::create_dir_all(&place)?;
+        // Other processes may do the same: the renaming is atomic.
+        let draft = place.join(format!("draft-{}", std::process::id()));
+        std::fs::write(&draft, text)?;
+        std::fs::rename(draft, &edited)?;
+        Ok(edited)
+    }
+
     /// Compiles it if it has changed, to beside the zoo's own program.
     fn compiled(&self, compiler: &str, source: &Path) -> anyhow::Result<PathBuf> {
         let _one_at_a_time = self.compiling.lock().expect("no code panics while it compiles");
-        let name = source.file_stem().unwrap_or_default().to_string_lossy();
-        let folder = source.parent().and_then(Path::file_name).unwrap_or_default();
+        let name = name_with_folder(source);
         let place = self.zoo.with_file_name("zoo-in-c");
         std::fs::create_dir_all(&place)?;
-        let program = place.join(format!("{}-{name}", folder.to_string_lossy()));
+        let program = place.join(&name);
         if is_newer(&program, source) {
             return Ok(program);
         }
@@ -148,9 +176,9 @@ impl Keeper {
     /// The folder with the classes of a Java program: `java FILE.java` would compile at each start.
     fn classes(&self, source: &Path) -> anyhow::Result<PathBuf> {
         let _one_at_a_time = self.compiling.lock().expect("no code panics while it compiles");
-        let name = source.file_stem().unwrap_or_default().to_string_lossy();
+        let name = name_with_folder(source);
         let place = self.zoo.with_file_name("zoo-in-java");
-        let classes = place.join(&*name);
+        let classes = place.join(&name);
         if is_newer(&classes, source) {
             return Ok(classes);
         }
@@ -161,6 +189,13 @@ impl Keeper {
         let _ = std::fs::rename(draft, &classes);
         Ok(classes)
     }
+}
+
+/// Of two files of the same name, each has its own.
+fn name_with_folder(source: &Path) -> String {
+    let folder = source.parent().and_then(Path::file_name).unwrap_or_default();
+    let name = source.file_stem().unwrap_or_default();
+    format!("{}-{}", folder.to_string_lossy(), name.to_string_lossy())
 }
 
 fn compile(command: &mut Command, source: &Path) -> anyhow::Result<()> {

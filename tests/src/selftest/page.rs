@@ -58,9 +58,10 @@ pub fn page(animals: &[Animal]) -> String {
     text += "## Broken programs\n\n| program | in | exercise | what is named | by |\n|---|---|---|---|---|\n";
     for animal in broken {
         text += &format!(
-            "| {} | {} | [{2}](exercises/{2}.md) | {3} | {4} |\n",
+            "| {} | {}{} | [{3}](exercises/{3}.md) | {4} | {5} |\n",
             animal.name,
             animal.language(),
+            if animal.edits.is_empty() { "" } else { ", edited" },
             animal.exercises.join(", "),
             if animal.names.is_empty() { "*no name*".into() } else { animal.names.join(", ") },
             animal.killers.join(", "),
@@ -103,7 +104,8 @@ table at least once. Where the table says *no name*, the mistake is in no catalo
 called it something would be wrong.
 
 Most of the broken programs are one small program, `tests/zoo/main.rs`, with one defect switched on:
-`zoo defects` lists them. The files in `tests/zoo/beginners/` were written separately, the way
+`zoo defects` lists them. Others are one of the correct programs with some of its text replaced, which
+is in `zoo.toml` (`edits`): mistakes in programs that know nothing of the checks. The files in `tests/zoo/beginners/` were written separately, the way
 beginners write them. Those in `tests/zoo/documents/` are the programs of the course's source
 documents, in Python 3. They end no line, and for that reason alone they fail whatever is about lines;
 `mended` speaks in lines and says who wrote, so that the other mistakes show. What is said of them and
