@@ -17,6 +17,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at that nobody can tell us about.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How often a program that is still starting is asked whether it listens: the kernel's table of
+/// sockets is long.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
 /// How long only the program's own process group is looked at for one who listens.
 const OWN_GROUP_FIRST: Duration = Duration::from_secs(3);
 
@@ -262,13 +266,18 @@ impl Server {
         // An interpreter on a very busy machine: as long as it works, it is only slow.
         let mut overtime = Overtime::new(Worker::of(Some(process.id())), PATIENCE, deadline);
         let mut busy = (Instant::now(), crate::resources::of_group(process.id()));
+        let mut asked = Instant::now();
         while !process.stdout.lock().lines.iter().any(|line| line.starts_with("listening on ")) {
             let usage = crate::resources::of_group(process.id());
             if usage != busy.1 || usage.is_some_and(|usage| usage.runnable > 0) {
                 busy = (Instant::now(), usage); // it is still starting
             }
-            if answers(&process, address, busy.0.elapsed()) {
-                break;
+            let waits = usage.is_none_or(|usage| usage.runnable == 0);
+            if waits || asked.elapsed() >= ASK_AGAIN {
+                asked = Instant::now();
+                if answers(&process, address, busy.0.elapsed()) {
+                    break;
+                }
             }
             let waited = Instant::now() >= deadline && overtime.more().is_none();
             anyhow::ensure!(
