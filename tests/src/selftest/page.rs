@@ -89,7 +89,8 @@ checks against all of them and fails
 
 - if a broken program survives: no check names its mistake,
 - if a report begins with the wrong name: what it says first is what a student repairs first,
-- if a correct program fails anything, in any of ten rounds with ten seeds.
+- if a correct program fails anything, in any of ten rounds with ten seeds. (An exercise that is a part
+  of another one of the same program is carried out in the first round alone.)
 
 `cargo test` runs the short form: each broken program against the checks of this table alone, each
 correct program once. Programs in Python, C, JavaScript, Java or Perl are skipped, and said to be,
@@ -104,12 +105,12 @@ table at least once. Where the table says *no name*, the mistake is in no catalo
 called it something would be wrong.
 
 Most of the broken programs are one small program, `tests/zoo/main.rs`, with one defect switched on:
-`zoo defects` lists them. Others are one of the correct programs with some of its text replaced, which
-is in `zoo.toml` (`edits`): mistakes in programs that know nothing of the checks. The files in `tests/zoo/beginners/` were written separately, the way
-beginners write them. Those in `tests/zoo/documents/` are the programs of the course's source
-documents, in Python 3. They end no line, and for that reason alone they fail whatever is about lines;
-`mended` speaks in lines and says who wrote, so that the other mistakes show. What is said of them and
-is not named here:
+`zoo defects` lists them. *Edited* ones are one of the correct programs with some of its text replaced
+(`edits` in `zoo.toml`): single mistakes in programs that know nothing of the checks. The files in
+`tests/zoo/beginners/` were written separately, the way beginners write them. Those in
+`tests/zoo/documents/` are the programs of the course's source documents, in Python 3. They end no
+line, and for that reason alone they fail whatever is about lines; `mended` speaks in lines and says who
+wrote, so that the other mistakes show. What is said of them and is not named here:
 
 - 003 keeps two lists side by side, and they drift when a second client is found dead while the first
   is being removed. A check that waits for that moment would wait for luck: `parallel-lists-drift` is

@@ -21,7 +21,7 @@ pub(super) fn growth_bytes_max(before: u64, at_least: u64) -> u64 {
 
 /// Bytes of a flood that would show in the memory if they were kept.
 pub(super) fn memory_flood_bytes(growth_bytes_max: u64) -> usize {
-    2 * growth_bytes_max as usize
+    (growth_bytes_max + growth_bytes_max / 4) as usize
 }
 
 /// Lines of one who has no name, between two probes: little enough that a slow server is
