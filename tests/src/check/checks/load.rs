@@ -91,10 +91,10 @@ fn ninety_deliveries(ctx: &mut Context) -> Outcome {
     Ok(())
 }
 
-/// People with names that begin with `initial`.
-fn gather(ctx: &mut Context, initial: &str, size: usize) -> Outcome<Vec<Person>> {
+/// People with names that begin with `initial`, beside so many who are there already.
+fn gather(ctx: &mut Context, initial: &str, size: usize, there: usize) -> Outcome<Vec<Person>> {
     let allowed = crate::resources::allow_many_descriptors();
-    if allowed < CROWD + NEXT_CROWD + 100 {
+    if allowed < there + size + 100 {
         return Err(inconclusive(format!("the lab itself may open only {allowed} descriptors")));
     }
     ctx.step(format!("{size} clients join"));
@@ -107,7 +107,7 @@ fn gather(ctx: &mut Context, initial: &str, size: usize) -> Outcome<Vec<Person>>
 }
 
 fn a_thousand(ctx: &mut Context) -> Outcome {
-    let mut crowd = gather(ctx, "p", CROWD)?;
+    let mut crowd = gather(ctx, "p", CROWD, 0)?;
     let mut speaker = ctx.joins("speaker")?;
     ctx.step("one more says a line that is for all of them");
     let name = speaker.name.clone();
@@ -130,12 +130,12 @@ fn memory_per_client(ctx: &mut Context) -> Outcome {
     for number in 0..10 {
         first.push(ctx.joins(&format!("early{number}"))?);
     }
-    let (crowd, each) = cost_of_a_crowd(ctx, "p", CROWD)?;
+    let (crowd, each) = cost_of_a_crowd(ctx, "p", CROWD, 0)?;
     if each <= BYTES_PER_CLIENT_MAX {
         return Ok(());
     }
     // Garbage is collected at some size; what each client costs, each of the next costs as well.
-    let (_next_crowd, each_of_the_next) = cost_of_a_crowd(ctx, "q", NEXT_CROWD)?;
+    let (_next_crowd, each_of_the_next) = cost_of_a_crowd(ctx, "q", NEXT_CROWD, CROWD)?;
     drop(crowd);
     if each_of_the_next <= BYTES_PER_CLIENT_MAX {
         return Ok(());
@@ -146,9 +146,14 @@ fn memory_per_client(ctx: &mut Context) -> Outcome {
 }
 
 /// A crowd, and how many bytes the server has grown for each of them.
-fn cost_of_a_crowd(ctx: &mut Context, initial: &str, size: usize) -> Outcome<(Vec<Person>, u64)> {
+fn cost_of_a_crowd(
+    ctx: &mut Context,
+    initial: &str,
+    size: usize,
+    there: usize,
+) -> Outcome<(Vec<Person>, u64)> {
     let before = ctx.usage()?.resident_bytes;
-    let crowd = gather(ctx, initial, size)?;
+    let crowd = gather(ctx, initial, size, there)?;
     let each = ctx.usage()?.resident_bytes.saturating_sub(before) / size as u64;
     ctx.step(format!("each of them costs {} KiB", each / 1024));
     Ok((crowd, each))
