@@ -18,6 +18,7 @@ mod pace;
 mod resources;
 mod roles;
 mod rooms;
+mod script;
 pub mod select;
 mod shutdown;
 mod simplex;
