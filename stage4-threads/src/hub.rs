@@ -1,76 +1,130 @@
-//! The one room, and the lock in front of it.
+//! Layer: the hand-over. The conversation, and the lock in front of it.
 //!
-//! Every client's reader comes here with its lines. The lock makes "decide what a line means"
-//! and "put the answer into every outbox" one step, in which no other thread can be half way.
-//! So all outboxes get their lines in one order (rule L12). While a thread holds the lock it
-//! touches memory only: whoever wrote to a socket or to the console here would make everyone
-//! wait for the slowest of all.
+//! Every client's reader comes here with its lines. The lock makes "decide what a line means" and
+//! "put the answer into every outbox" one step, in which no other thread can be half way. So all
+//! outboxes get their lines in one order (rule L12). A thread that holds the lock touches memory
+//! only: whoever wrote to a socket here would make everyone wait for the slowest of all.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::connection::{Client, this_thread};
-use crate::console::{self, explain};
-use crate::line::LineError;
-use crate::outbox::Put;
-use crate::room::{ClientId, Effect, Room};
+use crate::command;
+use crate::connection::Connection;
+use crate::console::{self, count, explain};
+use crate::effects::{ClientId, Effect, Effects};
+use crate::line::LineDecoder;
+use crate::outbox::Full;
+use crate::room::{Eviction, Room, Standing};
+use crate::table::Table;
 
 /// How often a reader lets others go first before it wakes the writers.
 const YIELDS_MAX: usize = 8;
 
 pub struct Hub {
-    state: Mutex<State>,
-    /// Counts each time that a reader has put lines in: tells whether others did meanwhile.
+    /// What all threads share.
+    chat: Mutex<Chat>,
+    /// Counts the times that a reader has put lines in: tells whether others did meanwhile.
     turns: AtomicU64,
 }
 
-/// What all threads share.
-struct State {
+/// What the lock guards.
+struct Chat {
+    /// Decides.
     room: Room,
-    /// Those who hear what is said: the clients with a name.
-    members: BTreeMap<ClientId, Arc<Client>>,
+    /// Who is connected: from `arrive` to `leave`.
+    connections: Table<Arc<Connection>>,
+    /// What the room has decided. Empty when the lock is free.
+    effects: Effects,
+    /// What is left to do when the lock is free again, because it wakes a thread.
+    wake_ups: WakeUps,
+}
+
+#[derive(Default)]
+struct WakeUps {
+    /// Those whose writers sleep, and have got work.
+    writers: Vec<Arc<Connection>>,
+    /// Those who are sent away: their readers may wait for ever.
+    readers: Vec<Arc<Connection>>,
 }
 
 impl Hub {
-    pub fn new(room: Room) -> Hub {
-        let members = BTreeMap::new();
-        Hub { state: Mutex::new(State { room, members }), turns: AtomicU64::new(0) }
+    pub fn new() -> Hub {
+        let chat = Chat {
+            room: Room::default(),
+            connections: Table::new(),
+            effects: Effects::default(),
+            wake_ups: WakeUps::default(),
+        };
+        Hub { chat: Mutex::new(chat), turns: AtomicU64::new(0) }
+    }
+
+    /// A client has connected.
+    pub fn arrive(&self, connection: &Arc<Connection>) -> ClientId {
+        self.turn(|chat| {
+            let client = chat.connections.insert(connection.clone());
+            chat.room.arrive(client, connection.address, &mut chat.effects);
+            client
+        })
     }
 
     // ANCHOR: obey
-    /// Obeys the lines that one read has brought. False when the client goes on no longer.
-    pub fn obey(&self, client: &Arc<Client>, lines: &[Result<String, LineError>]) -> bool {
-        let mut later = Later::default();
-        let mut state = self.lock();
-        for line in lines {
-            if later.client_has_ended {
-                break; // what follows `exit` is ignored (rule L11)
+    /// Obeys the lines that one read has brought.
+    pub fn obey(&self, client: ClientId, lines: &mut LineDecoder) -> Standing {
+        self.turn(|chat| {
+            while let Some(line) = lines.next_line() {
+                let command = line.as_deref().map(command::parse).map_err(|error| *error);
+                chat.room.apply(client, command, &mut chat.effects);
+                chat.carry_out();
             }
-            let effects = state.room.apply(client.id, line.as_deref().map_err(|error| *error));
-            state.carry_out(client, effects, &mut later);
-        }
-        drop(state); // only now: threads that are woken earlier would run into the lock
-        self.let_others_add_theirs();
-        later.carry_out();
-        !later.client_has_ended && !client.outbox.is_closed()
-    }
-
-    /// The client's connection has ended, in whichever way.
-    pub fn leave(&self, client: &Arc<Client>) {
-        let mut later = Later::default();
-        let mut state = self.lock();
-        let effects = state.room.leave(client.id);
-        state.carry_out(client, effects, &mut later);
-        drop(state);
-        later.carry_out();
+            chat.room.standing(client)
+        })
     }
     // ANCHOR_END: obey
 
+    /// The server ends the connection. Its reader still comes and says that it `leave`s.
+    pub fn evict(&self, client: ClientId, why: Eviction) {
+        self.turn(|chat| chat.room.evict(client, why, &mut chat.effects));
+    }
+
+    /// The connection has ended, in whichever way. The last thing that is heard of this client: its
+    /// place is given to another.
+    pub fn leave(&self, client: ClientId) {
+        self.turn(|chat| {
+            chat.room.leave(client, &mut chat.effects);
+            if let Some(connection) = chat.connections.remove(client) {
+                connection.outbox.close(None); // its writer sends what is there, and ends
+                chat.wake_ups.writers.push(connection);
+            }
+        });
+    }
+
+    /// How `-v` calls a client.
+    pub fn who(&self, client: ClientId) -> String {
+        self.lock().room.who(client)
+    }
+
+    // ANCHOR: turn
+    /// Decides and carries out, with the lock; wakes others without it. A thread that is woken
+    /// earlier runs into the lock, and each of a thousand wake-ups costs two changes of threads more.
+    fn turn<T>(&self, decide: impl FnOnce(&mut Chat) -> T) -> T {
+        let mut chat = self.lock();
+        let decision = decide(&mut chat);
+        chat.carry_out();
+        let WakeUps { writers, readers } = std::mem::take(&mut chat.wake_ups);
+        drop(chat);
+        if writers.len() > 1 {
+            self.let_others_add_theirs();
+        }
+        writers.iter().for_each(|connection| connection.outbox.ring());
+        readers.iter().for_each(|connection| connection.end_reading());
+        explain!("the lock is free again: woke {}", count(writers.len(), "writer"));
+        decision
+    }
+    // ANCHOR_END: turn
+
     // ANCHOR: gather
-    /// Lets readers that have lines too put them in before the writers are woken, for as long
+    /// Tuning. Lets readers that have lines too put them in before the writers are woken, for as long
     /// as there are such readers: one wake-up and one write then serve the lines of all. It also
     /// keeps a flood from filling the outbox of a client that does read: its writer comes first.
     fn let_others_add_theirs(&self) {
@@ -86,75 +140,42 @@ impl Hub {
     }
     // ANCHOR_END: gather
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no code panics while it holds the lock of the hub")
+    /// A lock is poisoned when a thread has panicked while it held it: a mistake of ours. One line may
+    /// be half obeyed then. That is no reason to end the conversation for everybody.
+    fn lock(&self) -> MutexGuard<'_, Chat> {
+        self.chat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Chat {
     // ANCHOR: carry_out
-    /// Does what the room has decided, as far as memory goes, and notes the rest for `later`.
-    fn carry_out(&mut self, client: &Arc<Client>, effects: Vec<Effect>, later: &mut Later) {
-        for effect in effects {
+    /// Does what the room has decided. It is memory that is touched here, and nobody is waited for.
+    fn carry_out(&mut self) {
+        // Ends: whoever is sent away because its outbox is full is sent away once.
+        while let Some(effect) = self.effects.next() {
             match effect {
-                Effect::Answer(line) => later.put(client, &(line + "\n")),
-                Effect::TellOthers(line) => self.tell_others(client, &(line + "\n"), later),
-                Effect::Enter => drop(self.members.insert(client.id, client.clone())),
-                Effect::Leave => drop(self.members.remove(&client.id)),
-                Effect::Show(line) => later.show(&line),
-                Effect::Spoken(text) => later.show(format_args!("{} => {text}", client.label)),
-                Effect::HangUp => later.client_has_ended = true,
+                Effect::Send { to, line } => {
+                    let Some(connection) = self.connections.get_mut(to) else { continue };
+                    match connection.outbox.put(self.effects.text(line)) {
+                        Ok(true) => self.wake_ups.writers.push(connection.clone()),
+                        Ok(false) => {}
+                        Err(Full) => {
+                            self.room.evict(to, Eviction::ReadsTooSlowly, &mut self.effects);
+                        }
+                    }
+                }
+                Effect::Close { client, last } => {
+                    let Some(connection) = self.connections.get_mut(client) else { continue };
+                    connection.outbox.close(last.map(|line| self.effects.text(line)));
+                    self.wake_ups.writers.push(connection.clone());
+                    if last.is_some() {
+                        self.wake_ups.readers.push(connection.clone());
+                    }
+                }
+                Effect::Show { line } => console::say(self.effects.text(line).trim_end()),
             }
         }
-    }
-
-    /// The line has been encoded once; each outbox gets a copy of its bytes.
-    fn tell_others(&self, client: &Arc<Client>, line: &str, later: &mut Later) {
-        for (id, member) in &self.members {
-            if *id != client.id {
-                later.put(member, line);
-            }
-        }
+        self.effects.clear();
     }
     // ANCHOR_END: carry_out
-}
-
-/// What is left to do when the lock is free again, because it is I/O or wakes a thread.
-#[derive(Default)]
-struct Later {
-    to_wake: Vec<Arc<Client>>,
-    to_evict: Vec<Arc<Client>>,
-    for_console: String,
-    client_has_ended: bool,
-}
-
-impl Later {
-    fn put(&mut self, client: &Arc<Client>, line: &str) {
-        match client.outbox.put(line.as_bytes()) {
-            Put::WakeTheWriter => self.to_wake.push(client.clone()),
-            Put::Overflow => self.to_evict.push(client.clone()),
-            Put::Waits | Put::Closed => {}
-        }
-    }
-
-    fn show(&mut self, line: impl std::fmt::Display) {
-        let _ = writeln!(self.for_console, "{line}"); // a String takes everything
-    }
-
-    fn carry_out(&self) {
-        for client in &self.to_wake {
-            client.outbox.wake();
-        }
-        for client in &self.to_evict {
-            client.evict();
-        }
-        if !self.for_console.is_empty() {
-            console::say(self.for_console.trim_end_matches('\n'));
-        }
-        explain!(
-            "thread {:?} had the lock of the hub, gave it back, and woke {} writers",
-            this_thread(),
-            self.to_wake.len()
-        );
-    }
 }

@@ -1,139 +1,192 @@
-//! Who is in the conversation, and what a line means in it (rules S4.1 to S4.5). Pure: the room
-//! decides, and returns what has to be done about it as effects.
+//! Layer: the meaning. Who is in the conversation, and what a line means in it (rules S4.1 to S4.6).
+//!
+//! Pure: no socket, no clock, no lock, no output. The room decides, and writes down as effects what
+//! has to be done about it. Every word that a client hears is in this file.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::net::SocketAddr;
 
+use crate::command::Command;
+use crate::effects::{ClientId, Effects};
 use crate::line::{LineError, SERVER_LINE_BYTES_MAX};
 
 /// Characters of the longest name (rule L8).
 const NAME_CHARS_MAX: usize = 20;
 
 /// What a client hears until it has a name (rule S4.1).
-pub const QUESTION: &str = "NICK";
+const QUESTION: &str = "NICK";
 
-/// One connection. Numbers are given in the order of connecting and never twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClientId(pub u64);
-
-/// What has to be done because a client said something or went away. Lines have no LF yet.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The client that caused this receives a line.
-    Answer(String),
-    /// All other members receive a line.
-    TellOthers(String),
-    /// The client is a member from here on: it receives what others say.
-    Enter,
-    /// The client is no member any more.
-    Leave,
-    /// The console shows what the client said to all.
-    Spoken(String),
-    /// The console shows a line.
-    Show(String),
-    /// The client has said `exit`.
-    HangUp,
-}
-
+/// Who is here.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// The clients of document 003 send `alice: hello` themselves (rule F2).
-    names_are_repeated: bool,
-    members: BTreeMap<ClientId, String>,
-    /// The same members by name in lower case, because `Bob` and `bob` are one name (rule L8).
+    /// Everyone who is connected and has not been sent away. Sorted, so that all hear a line in the
+    /// same order of receivers, whoever speaks.
+    clients: BTreeMap<ClientId, Person>,
+    /// By name in lower case, because `Bob` and `bob` are one name (rule L8).
     by_name: HashMap<String, ClientId>,
 }
 
+#[derive(Debug)]
+struct Person {
+    /// Where the connection comes from.
+    address: SocketAddr,
+    /// Who has none hears nothing of what others say.
+    name: Option<String>,
+}
+
+/// Why the server ends a connection that would go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eviction {
+    /// More is owed to the client than may be, or it takes nothing (rule L13).
+    ReadsTooSlowly,
+    /// The time in which a name must be given is over (rule S4.6).
+    NoNameInTime,
+    /// The machine has no thread left.
+    NoThread,
+}
+
+/// How a client stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not given a good name yet.
+    Nameless,
+    /// It has a name, and takes part.
+    Member,
+    /// It has left, or has been sent away.
+    Gone,
+}
+
 impl Room {
-    pub fn new(names_are_repeated: bool) -> Room {
-        Room { names_are_repeated, ..Room::default() }
+    /// A client has connected.
+    pub fn arrive(&mut self, client: ClientId, address: SocketAddr, effects: &mut Effects) {
+        self.clients.insert(client, Person { address, name: None });
+        effects.show(format_args!("{address} connected"));
+        effects.tell(client, QUESTION);
     }
 
-    /// What a line means depends on who says it: the first good line of a client is its name.
-    pub fn apply(&mut self, from: ClientId, line: Result<&str, LineError>) -> Vec<Effect> {
-        match (line, self.members.get(&from)) {
-            (Ok("exit"), _) => vec![Effect::HangUp],
-            (Ok(text), Some(name)) => self.say(name, text),
-            (Err(error), Some(_)) => vec![refusal(error)],
-            (Ok(name), None) => self.enter(from, name),
-            (Err(error), None) => ask_again(error),
+    // ANCHOR: apply
+    /// Obeys one line. What it means depends on who says it: the first good line is a name.
+    pub fn apply(
+        &mut self,
+        from: ClientId,
+        line: Result<Command, LineError>,
+        effects: &mut Effects,
+    ) {
+        let Some(person) = self.clients.get(&from) else {
+            return; // what follows `exit` is ignored (rule L11)
+        };
+        match (line, &person.name) {
+            (Ok(Command::Exit), _) => {
+                self.leave(from, effects);
+                effects.close(from);
+            }
+            (Ok(Command::Say { text: name }), None) => self.enter(from, name, effects),
+            (Ok(Command::WebRequest { .. }), None) => {
+                self.leave(from, effects);
+                effects.close_with(from, "! this is a chat server, not a web server");
+            }
+            (Ok(Command::Say { text } | Command::WebRequest { line: text }), Some(name)) => {
+                effects.tell_all(self.others(from), format_args!("{name}: {text}"));
+                let (ip, port) = (person.address.ip(), person.address.port());
+                effects.show(format_args!("[{ip}]:{port} => {text}"));
+            }
+            (Err(error), Some(_)) => effects.tell(from, format_args!("! {error}")),
+            (Err(error), None) => ask_again(from, error, effects),
+        }
+    }
+    // ANCHOR_END: apply
+
+    /// The server ends the connection.
+    pub fn evict(&mut self, client: ClientId, why: Eviction, effects: &mut Effects) {
+        let Some(person) = self.clients.get(&client) else {
+            return; // it has been sent away before
+        };
+        let (told, shown) = match why {
+            Eviction::ReadsTooSlowly => ("you read too slowly", "reads too slowly"),
+            Eviction::NoNameInTime => ("you gave no name in time", "gave no name in time"),
+            Eviction::NoThread => {
+                ("no thread is free for you: try again later", "gets no thread, for none is left")
+            }
+        };
+        effects.show(format_args!("{person} {shown}: closed"));
+        self.leave(client, effects);
+        effects.close_with(client, format_args!("! {told}"));
+    }
+
+    /// The connection has ended, in whichever way. Who never gave a name leaves in silence, and
+    /// nobody leaves twice (rule S4.5).
+    pub fn leave(&mut self, client: ClientId, effects: &mut Effects) {
+        let Some(Person { name: Some(name), .. }) = self.clients.remove(&client) else { return };
+        self.by_name.remove(&name.to_ascii_lowercase());
+        self.announce(client, format_args!("* {name} left"), effects);
+    }
+
+    pub fn standing(&self, client: ClientId) -> Standing {
+        match self.clients.get(&client) {
+            None => Standing::Gone,
+            Some(Person { name: None, .. }) => Standing::Nameless,
+            Some(Person { name: Some(_), .. }) => Standing::Member,
         }
     }
 
-    /// The connection has ended, in whichever way. Who never gave a name leaves in silence.
-    pub fn leave(&mut self, client: ClientId) -> Vec<Effect> {
-        let Some(name) = self.members.remove(&client) else {
-            return Vec::new();
-        };
-        self.by_name.remove(&name.to_ascii_lowercase());
-        announce(Effect::Leave, format!("* {name} left"))
+    /// How `-v` calls a client.
+    pub fn who(&self, client: ClientId) -> String {
+        let person = self.clients.get(&client);
+        person.map_or("one who has left".to_string(), Person::to_string)
     }
 
-    fn enter(&mut self, client: ClientId, name: &str) -> Vec<Effect> {
+    fn enter(&mut self, client: ClientId, name: &str, effects: &mut Effects) {
         if !is_name(name) {
             let rule = "1 to 20 letters, digits, _ and -, the first one a letter";
-            return ask_again(format_args!("bad name: it has {rule}"));
+            return ask_again(client, format_args!("bad name: it has {rule}"), effects);
         }
-        let lower = name.to_ascii_lowercase();
-        if self.by_name.contains_key(&lower) {
-            return ask_again(format_args!("name taken: {name}"));
+        if self.by_name.contains_key(&name.to_ascii_lowercase()) {
+            return ask_again(client, format_args!("name taken: {name}"), effects);
         }
-        self.by_name.insert(lower, client);
-        self.members.insert(client, name.to_string());
-        let mut effects = announce(Effect::Enter, format!("* {name} joined"));
-        effects.push(Effect::Answer(self.welcome(name)));
-        effects
+        self.by_name.insert(name.to_ascii_lowercase(), client);
+        if let Some(person) = self.clients.get_mut(&client) {
+            person.name = Some(name.to_string());
+        }
+        self.announce(client, format_args!("* {name} joined"), effects);
+        effects.tell(client, self.welcome(name));
     }
 
-    fn say(&self, name: &str, text: &str) -> Vec<Effect> {
-        let own_name = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
-        let text = match own_name {
-            Some(rest) if self.names_are_repeated => rest,
-            _ => text,
-        };
-        vec![Effect::TellOthers(format!("{name}: {text}")), Effect::Spoken(text.to_string())]
+    /// All others and the console learn of a coming or going.
+    fn announce(&self, client: ClientId, notice: impl Display, effects: &mut Effects) {
+        effects.show(&notice);
+        effects.tell_all(self.others(client), notice);
+    }
+
+    /// Everyone with a name, but one.
+    fn others(&self, client: ClientId) -> impl Iterator<Item = ClientId> {
+        let hears =
+            move |(id, person): &(&ClientId, &Person)| **id != client && person.name.is_some();
+        self.clients.iter().filter(hears).map(|(id, _)| *id)
     }
 
     /// Names everyone, as far as one line can hold them (rules S4.3 and L3).
     fn welcome(&self, newcomer: &str) -> String {
-        let count = self.members.len();
-        let mut line = format!("* welcome {newcomer}: {count} here (");
-        let mut cut = Cut { bytes: line.len(), unnamed: count };
-        for (index, name) in self.members.values().enumerate() {
+        let names = self.clients.values().filter_map(|person| person.name.as_deref());
+        let names: Vec<&str> = names.collect();
+        let mut line = format!("* welcome {newcomer}: {} here (", names.len());
+        for (index, name) in names.iter().enumerate() {
+            if line.len() + name.len() + MORE_BYTES_MAX > SERVER_LINE_BYTES_MAX {
+                return format!("{line}, and {} more)", names.len() - index);
+            }
             line += if index == 0 { "" } else { ", " };
             line += name;
-            if line.len() + ")\n".len() > SERVER_LINE_BYTES_MAX {
-                line.truncate(cut.bytes);
-                return format!("{line}, and {} more)", cut.unnamed);
-            }
-            if line.len() + CUT_BYTES_MAX <= SERVER_LINE_BYTES_MAX {
-                cut = Cut { bytes: line.len(), unnamed: count - index - 1 };
-            }
         }
         line + ")"
     }
 }
 
-/// Bytes that must stay free behind a name after which the list of names can be cut.
-const CUT_BYTES_MAX: usize = ", and 18446744073709551615 more)\n".len();
+/// Bytes kept free behind each name, for the end of a list that is cut there.
+const MORE_BYTES_MAX: usize = ", , and 18446744073709551615 more)\n".len();
 
-/// The last place where the list of names can be cut.
-struct Cut {
-    bytes: usize,
-    unnamed: usize,
-}
-
-/// Others and the console learn of a coming or going.
-fn announce(change: Effect, notice: String) -> Vec<Effect> {
-    vec![change, Effect::Show(notice.clone()), Effect::TellOthers(notice)]
-}
-
-fn refusal(error: impl Display) -> Effect {
-    Effect::Answer(format!("! {error}"))
-}
-
-fn ask_again(error: impl Display) -> Vec<Effect> {
-    vec![refusal(error), Effect::Answer(QUESTION.to_string())]
+fn ask_again(client: ClientId, why: impl Display, effects: &mut Effects) {
+    effects.tell(client, format_args!("! {why}"));
+    effects.tell(client, QUESTION);
 }
 
 fn is_name(name: &str) -> bool {
@@ -143,84 +196,116 @@ fn is_name(name: &str) -> bool {
         && name.len() <= NAME_CHARS_MAX
 }
 
+impl Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name}"),
+            None => write!(f, "{}", self.address),
+        }
+    }
+}
+
+/// What a client makes of a line that it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// The server wants a name.
+    Question,
+    /// The server refuses what this client has said.
+    Refusal,
+    /// What anybody says, and what is announced.
+    Other,
+}
+
+pub fn hear(line: &str) -> Heard {
+    match line {
+        QUESTION => Heard::Question,
+        _ if line.starts_with("! ") => Heard::Refusal,
+        _ => Heard::Other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::parse;
+    use crate::effects::Effect;
 
-    const ALICE: ClientId = ClientId(1);
-    const BOB: ClientId = ClientId(2);
-    const CAROL: ClientId = ClientId(3);
+    const ALICE: ClientId = ClientId(0);
+    const BOB: ClientId = ClientId(1);
+    const CAROL: ClientId = ClientId(2);
 
-    fn room_of(members: &[(ClientId, &str)]) -> Room {
+    /// Alice, Bob and Carol have connected, the first ones have a name.
+    fn room_of(names: &[&str]) -> Room {
         let mut room = Room::default();
-        for (client, name) in members {
-            room.apply(*client, Ok(name));
+        for client in [ALICE, BOB, CAROL] {
+            let address = SocketAddr::from(([127, 0, 0, 1], 40000 + client.0 as u16));
+            room.arrive(client, address, &mut Effects::default());
+        }
+        for (client, name) in [ALICE, BOB, CAROL].into_iter().zip(names) {
+            say(&mut room, client, name);
         }
         room
     }
 
-    fn answer(line: &str) -> Effect {
-        Effect::Answer(line.to_string())
+    fn say(room: &mut Room, client: ClientId, line: &str) -> Vec<String> {
+        told(|effects| room.apply(client, Ok(parse(line)), effects))
     }
 
-    fn tell_others(line: &str) -> Effect {
-        Effect::TellOthers(line.to_string())
+    fn leave(room: &mut Room, client: ClientId) -> Vec<String> {
+        told(|effects| room.leave(client, effects))
     }
 
-    fn show(line: &str) -> Effect {
-        Effect::Show(line.to_string())
+    /// What has to be done, one line each: `0< line` for who receives it, `> line` for the console.
+    fn told(decide: impl FnOnce(&mut Effects)) -> Vec<String> {
+        let mut effects = Effects::default();
+        decide(&mut effects);
+        let queue: Vec<Effect> = std::iter::from_fn(|| effects.next()).collect();
+        let text = |line| effects.text(line).trim_end();
+        let told = queue.into_iter().map(|effect| match effect {
+            Effect::Send { to, line } => format!("{}< {}", to.0, text(line)),
+            Effect::Show { line } => format!("> {}", text(line)),
+            Effect::Close { client, last: None } => format!("{} closed", client.0),
+            Effect::Close { client, last: Some(line) } => {
+                format!("{} closed with {}", client.0, text(line))
+            }
+        });
+        told.collect()
     }
 
-    fn spoken(text: &str) -> Effect {
-        Effect::Spoken(text.to_string())
-    }
-
-    /// The refused client is told why, asked again, and is no member.
+    /// Carol is told why, asked again, and has no name.
     #[track_caller]
-    fn check_refused(room: &mut Room, line: Result<&str, LineError>) {
-        let effects = room.apply(CAROL, line);
-        assert!(
-            matches!(&effects[..], [Effect::Answer(error), Effect::Answer(question)]
-                if error.starts_with("! ") && question == "NICK"),
-            "{line:?} gave {effects:?}"
-        );
-        assert!(!room.members.contains_key(&CAROL));
+    fn check_refused(room: &mut Room, line: Result<Command, LineError>) {
+        let told = told(|effects| room.apply(CAROL, line, effects));
+        assert!(told.len() == 2 && told[0].starts_with("2< ! "), "{line:?} gave {told:?}");
+        assert_eq!(told[1], "2< NICK");
+        assert_eq!(room.standing(CAROL), Standing::Nameless);
+    }
+
+    #[test]
+    fn who_connects_is_asked_for_a_name() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 40000));
+        let told = told(|effects| Room::default().arrive(ALICE, address, effects));
+        assert_eq!(told, ["> 127.0.0.1:40000 connected", "0< NICK"]);
     }
 
     #[test]
     fn the_first_line_is_the_name() {
-        let mut room = room_of(&[(ALICE, "alice")]);
-        let effects = room.apply(BOB, Ok("bob"));
-        let welcome = answer("* welcome bob: 2 here (alice, bob)");
-        let joined = "* bob joined";
-        assert_eq!(effects, [Effect::Enter, show(joined), tell_others(joined), welcome]);
+        let mut room = room_of(&["alice"]);
+        assert_eq!(
+            say(&mut room, BOB, "bob"),
+            ["> * bob joined", "0< * bob joined", "1< * welcome bob: 2 here (alice, bob)"]
+        );
+        assert_eq!(room.standing(BOB), Standing::Member);
     }
 
     #[test]
     fn every_other_line_is_text_for_the_others() {
-        let mut room = room_of(&[(ALICE, "alice")]);
-        let effects = room.apply(ALICE, Ok("NICK"));
-        assert_eq!(effects, [tell_others("alice: NICK"), spoken("NICK")]);
-    }
-
-    #[test]
-    fn what_a_member_calls_itself_is_text_too() {
-        let mut room = room_of(&[(ALICE, "alice")]);
-        let effects = room.apply(ALICE, Ok("alice: hello"));
-        assert_eq!(effects, [tell_others("alice: alice: hello"), spoken("alice: hello")]);
-    }
-
-    #[test]
-    fn the_clients_of_document_003_say_their_own_name_and_it_is_not_repeated() {
-        let mut room = room_of(&[(ALICE, "alice"), (BOB, "bob")]);
-        room.names_are_repeated = true;
-        for (said, heard) in [
-            ("alice: hello", "hello"),
-            ("bob: hello", "bob: hello"),
-            ("alice:hello", "alice:hello"),
-        ] {
-            let effects = room.apply(ALICE, Ok(said));
-            assert_eq!(effects, [tell_others(&format!("alice: {heard}")), spoken(heard)]);
+        let mut room = room_of(&["alice", "bob"]);
+        for line in ["hello", "NICK", "alice: hello", "* bob left"] {
+            assert_eq!(
+                say(&mut room, ALICE, line),
+                [format!("1< alice: {line}"), format!("> [127.0.0.1]:40000 => {line}")]
+            );
         }
     }
 
@@ -228,9 +313,10 @@ mod tests {
     fn a_bad_name_is_refused_and_asked_for_again() {
         let mut room = room_of(&[]);
         for name in ["1a", "_a", "a b", "a:b", "al\u{ee}ce", "a\u{fffd}", "abcdefghijklmnopqrstu"] {
-            check_refused(&mut room, Ok(name));
+            check_refused(&mut room, Ok(parse(name)));
         }
-        assert_eq!(room.apply(CAROL, Ok("a-2_abcdefghijklmnop"))[0], Effect::Enter);
+        say(&mut room, CAROL, "a-2_abcdefghijklmnop");
+        assert_eq!(room.standing(CAROL), Standing::Member);
     }
 
     #[test]
@@ -241,59 +327,90 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_in_upper_and_lower_case() {
-        check_refused(&mut room_of(&[(ALICE, "Alice")]), Ok("aLICE"));
+        check_refused(&mut room_of(&["Alice"]), Ok(parse("aLICE")));
     }
 
     #[test]
     fn a_name_is_free_again_when_its_client_has_left() {
-        let mut room = room_of(&[(ALICE, "Alice")]);
-        let left = "* Alice left";
-        assert_eq!(room.leave(ALICE), [Effect::Leave, show(left), tell_others(left)]);
-        assert_eq!(room.apply(BOB, Ok("alice"))[0], Effect::Enter);
+        let mut room = room_of(&["Alice", "bob"]);
+        assert_eq!(leave(&mut room, ALICE), ["> * Alice left", "1< * Alice left"]);
+        say(&mut room, CAROL, "alice");
+        assert_eq!(room.standing(CAROL), Standing::Member);
     }
 
     #[test]
-    fn nobody_leaves_twice() {
-        let mut room = room_of(&[(ALICE, "alice")]);
-        room.leave(ALICE);
-        assert_eq!(room.leave(ALICE), []);
-    }
-
-    #[test]
-    fn who_never_gave_a_name_leaves_in_silence() {
-        assert_eq!(room_of(&[(ALICE, "alice")]).leave(BOB), []);
+    fn nobody_leaves_twice_and_the_nameless_leave_in_silence() {
+        let mut room = room_of(&["alice", "bob"]);
+        leave(&mut room, ALICE);
+        assert!(leave(&mut room, ALICE).is_empty());
+        assert!(leave(&mut room, CAROL).is_empty());
     }
 
     #[test]
     fn a_member_hears_why_its_line_was_refused_and_stays() {
-        let mut room = room_of(&[(ALICE, "alice")]);
-        let effects = room.apply(ALICE, Err(LineError::NotUtf8));
-        assert_eq!(effects, [answer("! not UTF-8")]);
-        assert!(room.members.contains_key(&ALICE));
+        let mut room = room_of(&["alice"]);
+        let told = told(|effects| room.apply(ALICE, Err(LineError::NotUtf8), effects));
+        assert_eq!(told, ["0< ! not UTF-8"]);
+        assert_eq!(room.standing(ALICE), Standing::Member);
     }
 
     #[test]
-    fn exit_hangs_up_with_and_without_a_name() {
-        let mut room = room_of(&[(ALICE, "alice")]);
-        assert_eq!(room.apply(ALICE, Ok("exit")), [Effect::HangUp]);
-        assert_eq!(room.apply(BOB, Ok("exit")), [Effect::HangUp]);
+    fn exit_ends_the_connection_with_and_without_a_name() {
+        let mut room = room_of(&["alice", "bob"]);
+        assert_eq!(
+            say(&mut room, ALICE, "exit"),
+            ["> * alice left", "1< * alice left", "0 closed"]
+        );
+        assert_eq!(say(&mut room, CAROL, "exit"), ["2 closed"]);
+        assert!(say(&mut room, ALICE, "a line behind exit").is_empty());
+    }
+
+    #[test]
+    fn a_browser_is_sent_away_and_a_member_may_talk_about_its_requests() {
+        let mut room = room_of(&["alice", "bob"]);
+        let told = say(&mut room, CAROL, "GET / HTTP/1.1");
+        assert!(told.len() == 1 && told[0].starts_with("2 closed with ! "), "{told:?}");
+        assert!(say(&mut room, CAROL, "mallory").is_empty());
+        assert_eq!(say(&mut room, ALICE, "GET / HTTP/1.1")[0], "1< alice: GET / HTTP/1.1");
+    }
+
+    #[test]
+    fn who_is_sent_away_hears_why_and_the_others_hear_that_it_left_once() {
+        let mut room = room_of(&["alice", "bob"]);
+        let evict = |room: &mut Room, client, why| told(|effects| room.evict(client, why, effects));
+        assert_eq!(
+            evict(&mut room, ALICE, Eviction::ReadsTooSlowly),
+            [
+                "> alice reads too slowly: closed",
+                "> * alice left",
+                "1< * alice left",
+                "0 closed with ! you read too slowly"
+            ]
+        );
+        assert!(evict(&mut room, ALICE, Eviction::ReadsTooSlowly).is_empty());
+        assert_eq!(
+            evict(&mut room, CAROL, Eviction::NoNameInTime),
+            [
+                "> 127.0.0.1:40002 gave no name in time: closed",
+                "2 closed with ! you gave no name in time"
+            ]
+        );
     }
 
     #[test]
     fn the_welcome_fits_in_one_line_and_counts_those_it_does_not_name() {
         let mut room = Room::default();
         for number in 0..2000 {
-            let name = format!("member{number}");
-            let effects = room.apply(ClientId(number), Ok(&name));
-            let Some(Effect::Answer(line)) = effects.last() else {
-                panic!("no welcome in {effects:?}");
-            };
+            let (client, address) = (ClientId(number), SocketAddr::from(([127, 0, 0, 1], 40000)));
+            room.arrive(client, address, &mut Effects::default());
+            let told = say(&mut room, client, &format!("member{number}"));
+            let line = told.last().unwrap().strip_prefix(&format!("{number}< ")).unwrap();
             assert!(line.len() < SERVER_LINE_BYTES_MAX, "{} bytes", line.len());
             let named = line.matches("member").count() - 1; // the newcomer is named twice
             let more = line
                 .rsplit_once(", and ")
                 .map_or(0, |(_, tail)| tail.trim_end_matches(" more)").parse().unwrap());
-            assert_eq!(named as u64 + more, number + 1, "{line}");
+            assert_eq!(named + more, number + 1, "{line}");
         }
     }
 }

@@ -1,127 +1,189 @@
-//! Accepting. The one thread that does it never waits for a client: it hands each one to two
-//! threads of its own, and a newcomer that says nothing keeps nobody else out.
+//! Layer: the design. Accept, read, hand over, write: the server on one screen.
+//!
+//! Each client has two threads. One waits for what the client says, the other one for what the
+//! client is owed. Each waits in the kernel for one thing only, so neither needs to ask whether it
+//! may: that is what a thread buys. What they share is behind the lock in `hub.rs`.
 
-use std::fmt::Display;
-use std::fs;
-use std::io::ErrorKind;
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
-
-use crate::connection::{self, Client, Framing};
-use crate::console;
+use crate::accept::pause_after;
+use crate::connection::{Connection, is_timeout};
+use crate::console::{self, count, explain};
+use crate::effects::ClientId;
 use crate::hub::Hub;
-use crate::room::{ClientId, Room};
+use crate::line::{CLIENT_LINE_BYTES_MAX, LineDecoder};
+use crate::room::{Eviction, Standing};
+use crate::threads;
 
-/// The first and the longest pause while the machine has no descriptors left (rule L14).
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Bytes of one read. The lock is held for the lines of one read, so this bounds that time too.
+const READ_BYTES_MAX: usize = 4096;
 
 // ANCHOR: run
-/// Serves for ever. Only what goes wrong at the start is an error.
-pub fn run(host: &str, port: u16, framing: Framing) -> anyhow::Result<()> {
-    let listener = listen(host, port)?;
-    console::announce(listener.local_addr().context("cannot ask for the address")?);
-    let names_are_repeated = framing == Framing::Recv;
-    let hub = Arc::new(Hub::new(Room::new(names_are_repeated)));
-    let clients_max = clients_max();
-    let mut shortage = Shortage::default();
-    for id in 1.. {
-        let (socket, address) = accept(&listener, &mut shortage);
-        console::say(format_args!("{address} connected"));
-        let client = Arc::new(Client::new(ClientId(id), socket, address, framing));
-        let clients = Arc::strong_count(&hub) - 1; // each reader holds the hub, and this thread does
-        if clients >= clients_max {
-            client.refuse();
-            shortage.tell(format_args!(
-                "cannot serve more than {clients_max} clients; a higher vm.max_map_count allows more"
-            ));
-        } else if let Err(error) = connection::start(&hub, &client) {
-            client.refuse();
-            shortage
-                .tell(format_args!("cannot start a thread for client {}: {error}", clients + 1));
-        } else {
-            shortage = Shortage::default();
+/// Serves for ever. The thread that accepts never waits for a client: it hands each one over to two
+/// threads, so that a newcomer who says nothing keeps nobody else out.
+pub fn run(listener: &TcpListener, time_to_register: Option<Duration>) {
+    let hub = Arc::new(Hub::new());
+    loop {
+        let (socket, address) = accept(listener);
+        let connection = Arc::new(Connection::new(socket, address));
+        let client = hub.arrive(&connection);
+        if let Err(error) = start(&hub, client, &connection, time_to_register) {
+            console::warn(format_args!("cannot start a thread for {address}: {error}"));
+            hub.evict(client, Eviction::NoThread);
+            // Its last line, which has room in the kernel's buffer: this does not wait. Shortcut: if
+            // the client has said something, the close that follows is a reset, and may destroy it.
+            write(&hub, client, &connection);
+            hub.leave(client);
         }
     }
-    Ok(())
 }
 // ANCHOR_END: run
 
-fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((host, port)).map_err(|error| {
-        let (what, hint) = match error.kind() {
-            ErrorKind::AddrInUse => (
-                "address already in use".to_string(),
-                "is another server running? try another PORT, or 0 for any free one",
-            ),
-            ErrorKind::PermissionDenied => {
-                ("permission denied".to_string(), "try a PORT above 1023, or 0 for any free one")
-            }
-            ErrorKind::AddrNotAvailable => (
-                "not an address of this machine".to_string(),
-                "try 127.0.0.1, or 0.0.0.0 for all addresses",
-            ),
-            _ => (error.to_string(), "is HOST an address or a name of this machine?"),
+// ANCHOR: accept
+/// Waits for the next client. No trouble here ends the server (rule L14).
+fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut pause = Duration::ZERO;
+    loop {
+        let error = match listener.accept() {
+            Ok(newcomer) => return newcomer,
+            Err(error) => error,
         };
-        anyhow!("cannot listen on {host}:{port}: {what}; {hint}")
+        let last = pause;
+        pause = pause_after(&error, last);
+        if last.is_zero() && !pause.is_zero() {
+            console::warn(format_args!("cannot accept clients for now: {error}"));
+        }
+        thread::sleep(pause);
+    }
+}
+// ANCHOR_END: accept
+
+// ANCHOR: start
+/// Gives a client its two threads.
+fn start(
+    hub: &Arc<Hub>,
+    client: ClientId,
+    connection: &Arc<Connection>,
+    time_to_register: Option<Duration>,
+) -> io::Result<()> {
+    let port = connection.address.port();
+    let (writer_lives, writer_ends) = mpsc::channel();
+    let (its_hub, its_connection) = (hub.clone(), connection.clone());
+    threads::spawn(format!("{port} writes"), move || {
+        write(&its_hub, client, &its_connection);
+        its_connection.end_writing();
+        drop(writer_lives); // `writer_ends` notices it, and would notice a panic
+    })?;
+    let (hub, connection) = (hub.clone(), connection.clone());
+    threads::spawn(format!("{port} reads"), move || {
+        let life = || read(&hub, client, &connection, time_to_register);
+        // A panic is a mistake of ours. It costs this client its connection, and others nothing.
+        let _ = catch_unwind(AssertUnwindSafe(life));
+        hub.leave(client); // the others hear of it now, and the name is free
+        connection.end(&writer_ends);
     })
 }
+// ANCHOR_END: start
 
-/// Waits for the next client. That a newcomer hangs up before we get to it is its own affair;
-/// any other trouble is the machine's, and passes.
-fn accept(listener: &TcpListener, shortage: &mut Shortage) -> (TcpStream, SocketAddr) {
+// ANCHOR: read
+/// The reader's life: until the client ends its side, says `exit` or is sent away.
+fn read(hub: &Hub, client: ClientId, connection: &Connection, time_to_register: Option<Duration>) {
+    let mut lines = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
+    let mut bytes = [0; READ_BYTES_MAX];
+    let mut until = time_to_register.and_then(|time| Instant::now().checked_add(time));
     loop {
-        match listener.accept() {
-            Ok(accepted) => return accepted,
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                shortage.tell(format_args!("cannot accept clients for now: {error}"));
-                shortage.wait();
+        let read = match connection.read(&mut bytes, until) {
+            Ok(0) => return,
+            Ok(read) => &bytes[..read],
+            Err(error) if is_timeout(&error) && until.is_some() => {
+                return hub.evict(client, Eviction::NoNameInTime);
             }
+            Err(error) => return explain!("{}: cannot be read: {error}", hub.who(client)),
+        };
+        explain!("{}: read {}", hub.who(client), lines_in(read));
+        lines.push(read);
+        match hub.obey(client, &mut lines) {
+            Standing::Nameless => {}
+            Standing::Member if until.take().is_some() => connection.read_without_limit(),
+            Standing::Member => {}
+            Standing::Gone => return,
         }
     }
 }
+// ANCHOR_END: read
 
-/// The machine has not enough of something. Said once, however many clients it concerns, and
-/// waited for with growing pauses: trying again at once would only burn processor time.
-#[derive(Default)]
-struct Shortage {
-    told: bool,
-    pause: Duration,
-}
-
-impl Shortage {
-    fn tell(&mut self, what: impl Display) {
-        if !std::mem::replace(&mut self.told, true) {
-            console::warn(what);
+// ANCHOR: write
+/// The writer's life: it sleeps until something is owed, or it is in a `write` that may wait. It holds
+/// no lock there, so a client that does not read stops nobody but its own writer. It ends when no
+/// more will be owed, or when the client cannot take it.
+fn write(hub: &Hub, client: ClientId, connection: &Connection) {
+    let mut batch = Vec::new();
+    while connection.outbox.take(&mut batch) {
+        if let Err(error) = connection.write(&batch) {
+            explain!("{}: cannot be written to: {error}", hub.who(client));
+            if is_timeout(&error) {
+                hub.evict(client, Eviction::ReadsTooSlowly);
+            }
+            return connection.end_reading();
         }
-    }
-
-    fn wait(&mut self) {
-        self.pause = (2 * self.pause).clamp(PAUSE_MIN, PAUSE_MAX);
-        thread::sleep(self.pause);
+        explain!("{}: wrote {} at once, and held no lock", hub.who(client), lines_in(&batch));
     }
 }
+// ANCHOR_END: write
 
-/// How many clients this machine can give two threads each, where it is known to bound that.
-///
-/// Most limits make starting a thread an error, which is easily handled. This one does not:
-/// Linux bounds the memory mappings of a process, and a thread that gets its stack but not the
-/// page that guards it ends the whole program inside the standard library.
-fn clients_max() -> usize {
-    let maps = fs::read_to_string("/proc/sys/vm/max_map_count");
-    let maps: Option<usize> = maps.ok().and_then(|text| text.trim().parse().ok());
-    maps.map_or(usize::MAX, |maps| maps.saturating_sub(MAPS_RESERVED) / MAPS_PER_CLIENT)
+/// For `-v`.
+fn lines_in(bytes: &[u8]) -> String {
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    format!("{} ({})", count(lines, "line"), count(bytes.len(), "byte"))
 }
 
-/// Memory mappings of a client's two threads: each has a stack, a stack for signals, and a page
-/// in front of either that catches an overflow.
-const MAPS_PER_CLIENT: usize = 8;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
 
-/// Memory mappings left for the program itself.
-const MAPS_RESERVED: usize = 1000;
+    /// The most that any test waits for the server.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A server in this process, and a client that has said something before it was accepted.
+    fn client(says: &str, time_to_register: Option<Duration>) -> BufReader<TcpStream> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        socket.write_all(says.as_bytes()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        thread::spawn(move || run(&listener, time_to_register));
+        BufReader::new(socket)
+    }
+
+    /// All that the client hears until its end of stream.
+    fn heard(client: BufReader<TcpStream>) -> Vec<String> {
+        client.lines().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn who_gives_no_name_in_time_is_told_so_and_closed() {
+        let heard = heard(client("", Some(Duration::from_millis(50))));
+        assert!(heard.len() == 2 && heard[0] == "NICK" && heard[1].starts_with("! "), "{heard:?}");
+    }
+
+    #[test]
+    fn who_has_a_name_may_be_silent_for_longer() {
+        let time = Duration::from_millis(100);
+        let mut client = client("ann\n", Some(time));
+        thread::sleep(10 * time);
+        client.get_mut().write_all(b"exit\n").unwrap();
+        assert_eq!(heard(client), ["NICK", "* welcome ann: 1 here (ann)"]);
+    }
+
+    #[test]
+    fn a_browser_registers_nobody() {
+        let heard = heard(client("POST / HTTP/1.1\r\n\r\nmallory\r\n", None));
+        assert!(heard.len() == 2 && heard[1].starts_with("! "), "{heard:?}");
+    }
+}

@@ -13,7 +13,6 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("documents::F1_the_client_of_document_002_runs_on_stage_3", f1),
         test("documents::F1_several_users_of_document_002_write_to_each_other", f1_both_ways),
-        test("documents::F2_the_client_of_document_003_runs_on_stage_4", f2),
         test("documents::F3_the_client_of_document_004_runs_on_stage_4", f3),
     ]
 }
@@ -80,34 +79,6 @@ fn f1_both_ways() -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn f2() -> anyhow::Result<()> {
-    let server = start(4, &["--framing", "recv"])?;
-    let mut bob = user_of_003(&server, "bob")?;
-    let mut alice = user_of_003(&server, "alice")?;
-    expect(&mut bob, "* alice joined")?;
-    alice.send(b"alice: hello")?;
-    expect(&mut bob, "alice: hello")?; // the name is not there twice
-    alice.send(b"bob: I owe you")?;
-    expect(&mut bob, "alice: bob: I owe you")?; // another's name is only text
-    bob.send("bob: gr\u{fc}\u{df} dich".as_bytes())?;
-    expect(&mut alice, "bob: gr\u{fc}\u{df} dich")?;
-    drop(alice);
-    expect(&mut bob, "* alice left")
-}
-
-/// Document 003: exactly `NICK` is the question, anything else a message to be shown.
-fn user_of_003(server: &Server, name: &str) -> anyhow::Result<Peer> {
-    let mut user = Peer::connect(name, server.address)?;
-    expect(&mut user, "NICK")?;
-    user.send(name.as_bytes())?;
-    let welcome = recv(&mut user)?;
-    ensure!(
-        welcome.starts_with(&format!("* welcome {name}: ")) && !welcome.contains('\n'),
-        "{welcome:?}"
-    );
-    Ok(user)
 }
 
 /// Document 004 sends what `readline` gives, its LF included, and prints what comes.

@@ -40,11 +40,13 @@ impl Contestant {
         };
         let program = program.display().to_string();
         let mut command = vec![program, "server".into(), "127.0.0.1".into(), "0".into()];
-        if stage.number == 5 {
-            // The speed limits protect a public server. Here the only speaker is us.
-            let limits = ["--lines-per-second", "--clients-per-address", "--max-clients"];
-            command.extend(limits.iter().flat_map(|flag| [flag.to_string(), "0".into()]));
-        }
+        // The limits protect a public server. Here the only client is us.
+        let limits: &[&str] = match stage.number {
+            4 => &["--seconds-to-register"], // those who are silent give no name
+            5 => &["--lines-per-second", "--clients-per-address", "--max-clients"],
+            _ => &[],
+        };
+        command.extend(limits.iter().flat_map(|flag| [flag.to_string(), "0".into()]));
         Ok(Contestant {
             name: stage.package.to_string(),
             dialect,

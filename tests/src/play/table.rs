@@ -32,7 +32,8 @@ const FIRST_COLUMN_MAX: u16 = 56;
 const NAMES_MAX: usize = 3;
 
 const COLUMNS_EXPLAINED: &str = "said: lines that reached all who were meant; heard: how often a \
-    line was heard; threads: of the server; connections: that it served at the same time";
+    line was heard; threads: of the server, but for the one that prints; connections: that it \
+    served at the same time";
 
 impl Look {
     pub fn of_stdout() -> Look {
