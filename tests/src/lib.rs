@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod exercise_pages;
 pub mod formats;
 pub mod grade;
+pub mod patience;
 pub mod peer;
 pub mod play;
 pub mod process;

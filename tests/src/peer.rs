@@ -1,14 +1,17 @@
 //! A client made of nothing but a socket: it sends exactly the bytes it is told to, in exactly
 //! the segments it is told to, and remembers everything that came.
 
-use anyhow::Context;
+use crate::patience::{Over, Patience};
+use crate::process::PATIENCE;
+use crate::work::Worker;
+use anyhow::{Context, bail};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at that nobody can tell us about.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Bytes that one peer receives: more than any check sends it. Who sends on sends for ever.
+const RECEIVED_BYTES_MAX: usize = 128 << 20;
 
 /// One raw connection to a server.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub struct Peer {
     /// How much of it `next_line` and its kin have given out.
     taken: usize,
     pub end: Option<End>,
+    /// The program at the other end, to see whether it works.
+    pub worker: Worker,
+    /// How the last wait ended in vain.
+    pub over: Over,
 }
 
 /// How the server's side of the stream ended.
@@ -46,7 +53,7 @@ impl Peer {
             socket.set_recv_buffer_size(bytes)?;
         }
         socket
-            .connect_timeout(&address.into(), crate::process::PATIENCE)
+            .connect_timeout(&address.into(), PATIENCE)
             .with_context(|| format!("{name} cannot connect to {address}"))?;
         let socket = TcpStream::from(socket);
         socket.set_nodelay(true)?; // each `send` is a segment of its own
@@ -55,26 +62,31 @@ impl Peer {
 
     /// The other role: waits for the one client that is to connect to `listener`.
     pub fn accept(name: &str, listener: &TcpListener) -> anyhow::Result<Peer> {
-        let deadline = Instant::now() + crate::process::PATIENCE;
+        let mut patience = Patience::new(Worker::default(), PATIENCE);
         listener.set_nonblocking(true)?;
         let socket = loop {
             match listener.accept() {
                 Ok((socket, _)) => break socket,
-                Err(error) if would_block(error.kind()) && Instant::now() < deadline => {
-                    std::thread::sleep(LOOK_AGAIN);
-                }
+                Err(error) if would_block(error.kind()) && patience.pause() => {}
                 Err(error) => return Err(error).context("nobody connects"),
             }
         };
         socket.set_nonblocking(false)?;
         socket.set_nodelay(true)?;
-        socket.set_write_timeout(Some(crate::process::PATIENCE))?;
         Ok(Peer::on(name, socket))
     }
 
     /// A peer on a socket that is connected already.
     pub fn on(name: &str, socket: TcpStream) -> Peer {
-        Peer { name: name.to_string(), socket, received: Vec::new(), taken: 0, end: None }
+        Peer {
+            name: name.to_string(),
+            socket,
+            received: Vec::new(),
+            taken: 0,
+            end: None,
+            worker: Worker::default(),
+            over: Over::Unknown,
+        }
     }
 
     /// The address by which the server knows this peer.
@@ -84,8 +96,18 @@ impl Peer {
 
     /// Sends `bytes` as they are, in one segment if they fit in one.
     pub fn send(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        let sent = self.socket.write_all(bytes);
+        let sent = self.send_within(bytes, &mut Patience::new(self.worker, PATIENCE));
         sent.with_context(|| format!("{} cannot send {} bytes", self.name, bytes.len()))
+    }
+
+    fn send_within(&self, mut bytes: &[u8], patience: &mut Patience) -> anyhow::Result<()> {
+        while !bytes.is_empty() {
+            match send_a_part(&self.socket, bytes, patience)? {
+                0 => bail!("the other end takes no more"),
+                count => bytes = &bytes[count..],
+            }
+        }
+        Ok(())
     }
 
     /// Sends one line.
@@ -93,17 +115,23 @@ impl Peer {
         self.send(format!("{line}\n").as_bytes())
     }
 
-    /// The next line, without its LF. `None`: none came within `patience`, or the stream ended.
-    pub fn next_line(&mut self, patience: Duration) -> Option<String> {
-        let deadline = Instant::now() + patience;
+    /// The next line, without its LF. `None`: nothing came for `limit`, or the stream ended.
+    pub fn next_line(&mut self, limit: Duration) -> Option<String> {
+        self.next_line_within(&mut Patience::new(self.worker, limit))
+    }
+
+    pub fn next_line_within(&mut self, patience: &mut Patience) -> Option<String> {
+        let mut searched = self.taken;
         loop {
-            let rest = &self.received[self.taken..];
-            if let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
-                let line = String::from_utf8_lossy(&rest[..length]).into_owned();
-                self.taken += length + 1;
+            let end = self.received[searched..].iter().position(|byte| *byte == b'\n');
+            if let Some(length) = end {
+                let end = searched + length;
+                let line = String::from_utf8_lossy(&self.received[self.taken..end]).into_owned();
+                self.taken = end + 1;
                 return Some(line);
             }
-            if !self.receive_until(deadline) {
+            searched = self.received.len();
+            if !self.receives(patience) {
                 return None;
             }
         }
@@ -112,12 +140,12 @@ impl Peer {
     /// Skips lines until one for which `wanted` holds; gives that one and those before it.
     pub fn skip_to(
         &mut self,
-        patience: Duration,
+        limit: Duration,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(Vec<String>, String), Vec<String>> {
-        let deadline = Instant::now() + patience;
+        let mut patience = Patience::new(self.worker, limit);
         let mut skipped = Vec::new();
-        while let Some(line) = self.next_line(deadline.saturating_duration_since(Instant::now())) {
+        while let Some(line) = self.next_line_within(&mut patience) {
             if wanted(&line) {
                 return Ok((skipped, line));
             }
@@ -138,14 +166,31 @@ impl Peer {
         bytes
     }
 
-    /// One read, until `deadline` at the latest. Whether it is worth reading again.
-    pub fn receive_until(&mut self, deadline: Instant) -> bool {
+    /// Waits for bytes, or the end. Whether it is worth waiting again.
+    pub fn receives(&mut self, patience: &mut Patience) -> bool {
+        let before = self.received.len();
+        while self.end.is_none() && self.received.len() == before {
+            let Some(until) = patience.look() else {
+                self.over = patience.over();
+                return false;
+            };
+            self.receive_until(until);
+        }
+        patience.moved();
+        let endless = self.received.len() > RECEIVED_BYTES_MAX;
+        self.over = if endless { Over::TimeIsUp } else { Over::AtRest }; // after its end nobody speaks
+        self.end.is_none() && !endless
+    }
+
+    /// One read, which waits until `deadline` at the latest.
+    pub fn receive_until(&mut self, deadline: Instant) {
         let left = deadline.saturating_duration_since(Instant::now());
-        if self.end.is_some() || left.is_zero() {
-            return false;
+        if self.end.is_some() {
+            return;
         }
         let mut buffer = [0; 16 * 1024];
-        let _ = self.socket.set_read_timeout(Some(left));
+        // What is there already is read even if it is late: zero would mean to wait for ever.
+        let _ = self.socket.set_read_timeout(Some(left.max(AT_ONCE)));
         match self.socket.read(&mut buffer) {
             Ok(0) => self.end = Some(End::Closed),
             Ok(count) => self.received.extend_from_slice(&buffer[..count]),
@@ -153,26 +198,34 @@ impl Peer {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.end = Some(End::Reset),
         }
-        self.end.is_none()
     }
 
-    /// Reads until `bytes` were received, or the end, or nothing more for `patience`.
-    pub fn receive_up_to(&mut self, bytes: usize, patience: Duration) {
-        let mut before = None;
-        while self.received.len() < bytes && before != Some(self.received.len()) {
-            before = Some(self.received.len());
-            if !self.receive_until(Instant::now() + patience) {
-                return;
+    /// Waits until bytes have come, and leaves them where they are: in the kernel. `false`: none
+    /// have, or the stream has ended.
+    pub fn has_something_to_read(&self, patience: &mut Patience) -> std::io::Result<bool> {
+        while let Some(until) = patience.look() {
+            let left = until.saturating_duration_since(Instant::now());
+            self.socket.set_read_timeout(Some(left.max(AT_ONCE)))?;
+            match self.socket.peek(&mut [0]) {
+                Ok(count) => return Ok(count > 0),
+                Err(error) if would_block(error.kind()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
+        Ok(false)
     }
 
-    /// Reads until the server's end of the stream. `None`: it did not come within `patience`.
-    pub fn read_to_end(&mut self, patience: Duration) -> Option<End> {
-        let deadline = Instant::now() + patience;
-        while self.end.is_none() && Instant::now() < deadline {
-            self.receive_until(deadline);
-        }
+    /// Reads until `bytes` were received, or the end, or nothing more for `limit`.
+    pub fn receive_up_to(&mut self, bytes: usize, limit: Duration) {
+        let mut patience = Patience::new(self.worker, limit);
+        while self.received.len() < bytes && self.receives(&mut patience) {}
+    }
+
+    /// Reads until the server's end of the stream. `None`: nothing came for `limit`.
+    pub fn read_to_end(&mut self, limit: Duration) -> Option<End> {
+        let mut patience = Patience::new(self.worker, limit);
+        while self.receives(&mut patience) {}
         self.end
     }
 
@@ -186,6 +239,31 @@ impl Peer {
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 }
+
+/// One write, of as much as the other end takes. 0: it has taken nothing for so long.
+pub fn send_a_part(
+    mut socket: &TcpStream,
+    bytes: &[u8],
+    patience: &mut Patience,
+) -> std::io::Result<usize> {
+    while let Some(until) = patience.look() {
+        let left = until.saturating_duration_since(Instant::now());
+        socket.set_write_timeout(Some(left.max(AT_ONCE)))?;
+        match socket.write(bytes) {
+            Ok(count) => {
+                patience.moved();
+                return Ok(count);
+            }
+            Err(error) if would_block(error.kind()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(0)
+}
+
+/// The shortest time that a socket can be told to wait.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 fn would_block(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)

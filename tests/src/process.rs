@@ -1,7 +1,8 @@
 //! Processes under observation: started in a group of their own, every line of their output
 //! kept, ended with everything that they started.
 
-use crate::work::{Overtime, Worker};
+use crate::patience::Patience;
+use crate::work::Worker;
 use anyhow::Context;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,12 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything that must happen may take. Generous: machines are slow and shared, and a
-/// wait ends as soon as the thing has happened.
+/// The limit for anything that must happen. Generous: machines are slow and shared, and a wait ends
+/// as soon as the thing has happened.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often a condition is looked at that nobody can tell us about.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How often a program that is still starting is asked whether it listens: the kernel's table of
 /// sockets is long.
@@ -61,14 +59,20 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         live::add(child.id());
-        let stdout = Screen::of(child.stdout.take().expect("stdout was piped"));
-        let stderr = Screen::of(child.stderr.take().expect("stderr was piped"));
+        let worker = Worker::of(Some(child.id()));
+        let stdout = Screen::of(child.stdout.take().expect("stdout was piped"), worker);
+        let stderr = Screen::of(child.stderr.take().expect("stderr was piped"), worker);
         let stdin = child.stdin.take();
         Ok(Process { name: name.to_string(), child, stdin, stdout, stderr })
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// To see whether it works.
+    pub fn worker(&self) -> Worker {
+        Worker::of(Some(self.id()))
     }
 
     /// Types one line. That the program has ended already is not an error here: what it printed
@@ -96,14 +100,17 @@ impl Process {
         self.stdin = None;
     }
 
-    /// Its exit status, or `None` if it still runs after `patience`.
-    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + patience;
+    /// Its exit status, or `None` if it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.wait_within(&mut Patience::new(self.worker(), limit))
+    }
+
+    pub fn wait_within(&mut self, patience: &mut Patience) -> Option<ExitStatus> {
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                _ if Instant::now() >= deadline => return None,
-                _ => thread::sleep(LOOK_AGAIN),
+                _ if !patience.pause() => return None,
+                _ => {}
             }
         }
     }
@@ -143,6 +150,7 @@ impl Drop for Process {
 /// What a process has printed on one of its streams, line by line.
 #[derive(Debug, Default)]
 pub struct Screen {
+    worker: Worker,
     state: Mutex<ScreenState>,
     changed: Condvar,
 }
@@ -155,12 +163,14 @@ pub struct ScreenState {
     pub ended: bool,
     /// How many of the oldest lines were dropped.
     pub dropped: usize,
+    /// How many bytes have come.
+    bytes: usize,
 }
 
 impl Screen {
     /// Reads `stream` to its end, so that its writer never has to wait for us.
-    fn of(mut stream: impl Read + Send + 'static) -> Arc<Screen> {
-        let screen = Arc::new(Screen::default());
+    fn of(mut stream: impl Read + Send + 'static, worker: Worker) -> Arc<Screen> {
+        let screen = Arc::new(Screen { worker, ..Screen::default() });
         let writer = Arc::clone(&screen);
         thread::spawn(move || {
             let mut buffer = vec![0; 16 * 1024];
@@ -179,23 +189,37 @@ impl Screen {
     }
 
     /// Looks at what is there, again whenever something new comes, until `seen` finds what it
-    /// looks for. `None`: not within `patience`, or not before the stream's end.
+    /// looks for. `None`: not within `limit`, or not before the stream's end.
     pub fn wait<T>(
         &self,
-        patience: Duration,
+        limit: Duration,
+        seen: impl FnMut(&ScreenState) -> Option<T>,
+    ) -> Option<T> {
+        self.wait_within(&mut Patience::new(self.worker, limit), seen)
+    }
+
+    /// What is printed is no reason to wait longer: who prints for ever would be waited for as long.
+    pub fn wait_within<T>(
+        &self,
+        patience: &mut Patience,
         mut seen: impl FnMut(&ScreenState) -> Option<T>,
     ) -> Option<T> {
-        let deadline = Instant::now() + patience;
-        let mut state = self.lock();
         loop {
-            if let Some(found) = seen(&state) {
-                return Some(found);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if state.ended || left.is_zero() {
-                return None;
-            }
-            state = self.changed.wait_timeout(state, left).expect("as in lock").0;
+            let bytes = {
+                let state = self.lock();
+                if let Some(found) = seen(&state) {
+                    return Some(found);
+                }
+                if state.ended {
+                    patience.ends();
+                    return None;
+                }
+                state.bytes
+            };
+            let left = patience.look()?.saturating_duration_since(Instant::now());
+            let same = |state: &mut ScreenState| state.bytes == bytes && !state.ended;
+            let waited = self.changed.wait_timeout_while(self.lock(), left, same);
+            drop(waited.expect("as in lock"));
         }
     }
 
@@ -212,6 +236,7 @@ impl Screen {
 
 impl ScreenState {
     fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.unfinished.len());
             self.unfinished.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -262,9 +287,7 @@ impl Server {
     pub fn start_on_port(name: &str, command: Command, port: u16) -> anyhow::Result<Server> {
         let mut process = Process::start(name, command)?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let deadline = Instant::now() + PATIENCE;
-        // An interpreter on a very busy machine: as long as it works, it is only slow.
-        let mut overtime = Overtime::new(Worker::of(Some(process.id())), PATIENCE, deadline);
+        let mut patience = Patience::new(process.worker(), PATIENCE);
         let mut busy = (Instant::now(), crate::resources::of_group(process.id()));
         let mut asked = Instant::now();
         while !process.stdout.lock().lines.iter().any(|line| line.starts_with("listening on ")) {
@@ -279,7 +302,7 @@ impl Server {
                     break;
                 }
             }
-            let waited = Instant::now() >= deadline && overtime.more().is_none();
+            let waited = !patience.pause();
             anyhow::ensure!(
                 process.is_running() && !waited,
                 "{name} {}\n{}",
@@ -290,7 +313,6 @@ impl Server {
                 },
                 process.last_words(20).trim_end()
             );
-            thread::sleep(LOOK_AGAIN);
         }
         Ok(Server { address, process: Some(process) })
     }

@@ -59,6 +59,39 @@ pub fn group_listens(_: u32, _: u16) -> Option<bool> {
     None
 }
 
+/// Bytes that the kernel holds at one end of a connection between two ports of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queues {
+    /// Not taken by the other end yet.
+    pub sent: usize,
+    /// Not read by the program at this end yet.
+    pub received: usize,
+}
+
+/// At the end that has `port`. `None`: this system does not tell, or there is no such connection.
+pub fn queues(port: u16, other: u16) -> Option<Queues> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"]; // a socket of IPv6 may speak IPv4
+    tables.into_iter().find_map(|table| {
+        let table = std::fs::read_to_string(table).ok()?;
+        table.lines().find_map(|line| queues_in(line, port, other))
+    })
+}
+
+/// The fields are explained in proc_net_tcp(5).
+fn queues_in(line: &str, port: u16, other: u16) -> Option<Queues> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [_, local, remote, _, queues, ..] = fields[..] else {
+        return None;
+    };
+    let ends_with = |address: &str, port: u16| address.ends_with(&format!(":{port:04X}"));
+    if !ends_with(local, port) || !ends_with(remote, other) {
+        return None;
+    }
+    let (sent, received) = queues.split_once(':')?;
+    let bytes = |text| usize::from_str_radix(text, 16).ok();
+    Some(Queues { sent: bytes(sent)?, received: bytes(received)? })
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use super::Usage;
@@ -183,7 +216,9 @@ pub fn socket_buffers_bytes_max() -> usize {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::process::Process;
+    use crate::patience::Patience;
+    use crate::process::{PATIENCE, Process};
+    use crate::work::Worker;
     use std::process::Command;
 
     #[test]
@@ -194,6 +229,21 @@ mod tests {
         process.stdout.wait(crate::process::PATIENCE, |screen| screen.lines.first().map(|_| ()));
         let usage = of_group(process.id()).unwrap();
         assert!(usage.threads >= 3 && usage.resident_bytes > 0 && usage.descriptors >= 9);
+    }
+
+    #[test]
+    fn what_nobody_has_read_is_in_a_queue() {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let mut client = std::net::TcpStream::connect(server).unwrap();
+        let (_unread, address) = listener.accept().unwrap();
+        client.write_all(b"hello").unwrap();
+        let mut patience = Patience::new(Worker::default(), PATIENCE);
+        let at_server = || queues(server.port(), address.port());
+        while at_server() != Some(Queues { sent: 0, received: 5 }) && patience.pause() {}
+        assert_eq!(at_server(), Some(Queues { sent: 0, received: 5 }));
+        assert_eq!(queues(server.port(), server.port()), None);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use crate::test;
 use anyhow::{Context, ensure};
+use chat_lab::patience::Patience;
 use chat_lab::peer::Peer;
 use chat_lab::process::{PATIENCE, Server};
 use chat_lab::stage::Stage;
 use libtest_mimic::Trial;
-use std::time::Instant;
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -20,8 +20,7 @@ pub fn tests() -> Vec<Trial> {
 /// What the documents call receiving: whatever one `recv(1024)` brings.
 fn recv(peer: &mut Peer) -> anyhow::Result<String> {
     let before = peer.received.len();
-    let deadline = Instant::now() + PATIENCE;
-    while peer.received.len() == before && peer.receive_until(deadline) {}
+    peer.receives(&mut Patience::new(peer.worker, PATIENCE));
     let bytes = &peer.received[before..];
     ensure!(!bytes.is_empty(), "{} received nothing", peer.name);
     Ok(String::from_utf8(bytes.to_vec())?)

@@ -13,6 +13,7 @@ pub mod framing;
 mod late;
 mod limits;
 mod load;
+mod memory;
 mod names;
 mod pace;
 mod resources;

@@ -6,18 +6,19 @@ use super::quirks::{self, Quirks};
 use super::run::LAST_BREATH;
 use super::target::StartOptions;
 use super::{Person, Protocol, Target, difference};
+use crate::patience::Patience;
 use crate::peer::Peer;
 use crate::process::{Process, Server};
 use crate::resources::Usage;
-use crate::work::{State, Worker};
+use crate::work::Worker;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a check waits for what must come, in the first attempt and in the second.
 pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
 
-/// How often a condition is looked at that only the server knows.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The hard end of a check, by the clock: after that nothing is waited for.
+const CHECK_MAX: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub log: Log,
     /// How the program speaks where it speaks wrongly.
     pub quirks: Quirks,
+    /// Nothing is waited for after that.
+    pub end: Option<Instant>,
     server: Option<Server>,
     /// Put behind names where other checks use the same server.
     suffix: String,
@@ -54,6 +57,7 @@ impl<'a> Context<'a> {
             patience: PATIENCE[attempt.min(1)],
             log: Log::default(),
             quirks: Quirks::default(),
+            end: Some(Instant::now() + CHECK_MAX),
             server: None,
             suffix,
         }
@@ -121,29 +125,30 @@ impl<'a> Context<'a> {
         let process = Process::start("client", command)?;
         self.server = Some(Server { address, process: Some(process) });
         listener.set_nonblocking(true)?;
-        let deadline = Instant::now() + self.patience;
+        let mut patience = self.new_patience();
         let socket = loop {
             match listener.accept() {
                 Ok((socket, _)) => break socket,
-                Err(_) if self.process()?.is_running() && Instant::now() < deadline => {
-                    std::thread::sleep(LOOK_AGAIN);
-                }
-                Err(_) => return Err(wrong("the client does not connect").late()),
+                Err(_) if self.process()?.is_running() && patience.pause() => {}
+                Err(_) => return Err(wrong("the client does not connect").after(patience.over())),
             }
         };
         socket.set_nonblocking(false)?;
         socket.set_nodelay(true)?;
-        Ok(Person {
-            name: "the server".to_string(),
-            peer: Peer::on("the server", socket),
+        Ok(self.person("the server".to_string(), Peer::on("the server", socket)))
+    }
+
+    fn person(&self, name: String, mut peer: Peer) -> Person {
+        peer.worker = self.worker();
+        Person {
+            name,
+            peer,
             protocol: self.protocol,
             patience: self.patience,
             log: self.log.clone(),
             quirks: self.quirks,
             said: Vec::new(),
-            worker: self.worker(),
-            in_vain: false,
-        })
+        }
     }
 
     /// A connection, and not a byte read from it.
@@ -158,17 +163,7 @@ impl<'a> Context<'a> {
         self.step(format!("{name} connects"));
         let peer = Peer::connect_with(&name, address, receive_buffer);
         let peer = peer.map_err(|error| self.cannot_connect(&error))?;
-        Ok(Person {
-            name,
-            peer,
-            protocol: self.protocol,
-            patience: self.patience,
-            log: self.log.clone(),
-            quirks: self.quirks,
-            said: Vec::new(),
-            worker: self.worker(),
-            in_vain: false,
-        })
+        Ok(self.person(name, peer))
     }
 
     fn cannot_connect(&mut self, error: &anyhow::Error) -> Trouble {
@@ -189,9 +184,8 @@ impl<'a> Context<'a> {
 
     /// The greeting must come.
     pub fn greets(&self, person: &mut Person) -> Outcome {
-        let deadline = Instant::now() + person.patience;
         let first = match self.quirks.own_words {
-            true => person.next_of_any_kind(deadline), // what it says may look like a notice
+            true => person.next_of_any_kind(&mut person.new_patience()), // what it says may look like a notice
             false => person.next(),
         };
         match first {
@@ -240,9 +234,9 @@ impl<'a> Context<'a> {
             return Ok(());
         }
         let welcome = self.protocol.welcome(&name);
-        let deadline = Instant::now() + self.patience;
+        let mut patience = person.new_patience();
         loop {
-            match person.next_of_any_kind(deadline) {
+            match person.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if line.starts_with(&welcome) => return Ok(()),
                 Heard::Line(line) if self.quirks.own_words && !line.starts_with("! ") => {
                     return Ok(());
@@ -297,7 +291,7 @@ impl<'a> Context<'a> {
     }
 
     fn is_unknown(&self, name: &str, asker: &mut Person) -> Outcome {
-        let deadline = Instant::now() + self.patience;
+        let mut patience = self.new_patience();
         let own_name = asker.name.clone();
         self.step(format!("{own_name} asks for {name} until that name is unknown"));
         loop {
@@ -316,13 +310,11 @@ impl<'a> Context<'a> {
                 asker.next(); // the line to oneself
                 return Ok(());
             }
-            if Instant::now() > deadline {
+            if !patience.pause() {
                 self.must_answer(asker)?;
-                return Err(
-                    fail("ghost-user", format!("{name} has left, and is still known")).late()
-                );
+                let message = format!("{name} has left, and is still known");
+                return Err(fail("ghost-user", message).after(patience.over()));
             }
-            std::thread::sleep(LOOK_AGAIN);
         }
     }
 
@@ -362,24 +354,30 @@ impl<'a> Context<'a> {
         self.patience == PATIENCE[0]
     }
 
-    /// Waits until the server has nothing more to do, or has had twice the patience to do it.
+    /// Waits until the server has nothing more to do, or has had the time to do it.
     pub fn until_at_rest(&mut self) {
-        let deadline = Instant::now() + 2 * self.patience;
-        while self.worker().state() == State::Works && Instant::now() < deadline {}
+        let mut patience = Patience::until_at_rest(self.worker(), self.patience);
+        while patience.pause() {}
+    }
+
+    /// To wait for one thing.
+    pub fn new_patience(&self) -> Patience {
+        Patience::new(self.worker(), self.patience)
     }
 
     /// The program, to see whether it works.
     pub fn worker(&self) -> Worker {
         let process = self.server.as_ref().and_then(|server| server.process.as_ref());
-        Worker::of(process.map(Process::id))
+        let worker = process.map(Process::worker).unwrap_or_default();
+        self.end.map_or(worker, |end| worker.until(end))
     }
 
     /// The server must print this line on stdout.
     pub fn console_shows(&mut self, expected: &str) -> Outcome {
         self.step(format!("the server's console must show `{expected}`"));
-        let patience = self.patience;
+        let mut patience = self.new_patience();
         let stdout = std::sync::Arc::clone(&self.process()?.stdout);
-        let seen = stdout.wait(patience, |screen| {
+        let seen = stdout.wait_within(&mut patience, |screen| {
             screen.lines.iter().any(|line| line == expected).then_some(())
         });
         seen.ok_or_else(|| {
@@ -387,7 +385,7 @@ impl<'a> Context<'a> {
             wrong("the server's console does not show it")
                 .expected(expected)
                 .got(difference::visible(shown.as_bytes()))
-                .late()
+                .after(patience.over())
         })
     }
 

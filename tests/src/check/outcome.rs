@@ -1,6 +1,7 @@
 //! How one check went.
 
 use super::difference;
+use crate::patience::Over;
 
 /// `Ok`: what the rule says was seen.
 pub type Outcome<T = ()> = Result<T, Trouble>;
@@ -75,6 +76,19 @@ impl Trouble {
             (finding.expected, finding.got) = difference::show(expected, got);
         }
         self
+    }
+
+    /// The same, after waiting in vain: what a program that rests has not done it never does; of
+    /// one that works a second attempt tells more; of one that got no processor nothing is known.
+    pub fn after(self, over: Over) -> Trouble {
+        match (self, over) {
+            (Trouble::Wrong(finding), Over::TimeIsUp) => Trouble::Late(finding),
+            (Trouble::Wrong(finding), Over::Unknown) => Trouble::Inconclusive(format!(
+                "the machine was too busy to tell whether this comes late or never: {}",
+                finding.message
+            )),
+            (other, _) => other,
+        }
     }
 
     /// The same, but worth a second attempt with more patience.

@@ -4,10 +4,10 @@ use super::difference::brief;
 use super::outcome::{Finding, Outcome, Trouble, wrong};
 use super::quirks::{self, Quirks};
 use super::{Protocol, difference};
+use crate::patience::Patience;
 use crate::peer::{End, Peer};
-use crate::work::{Overtime, Worker};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What was done, step by step; shared by the people of one check.
 #[derive(Debug, Clone, Default)]
@@ -51,19 +51,21 @@ pub struct Person {
     pub name: String,
     pub peer: Peer,
     pub protocol: Protocol,
+    /// How long it waits for what must come, at least.
     pub patience: Duration,
     pub log: Log,
     /// How the program speaks where it speaks wrongly.
     pub quirks: Quirks,
     /// What this person has said, to know its echo.
     pub said: Vec<String>,
-    /// The program that it talks to.
-    pub worker: Worker,
-    /// The program was at rest when the last waiting ended in vain.
-    pub in_vain: bool,
 }
 
 impl Person {
+    /// To wait for one thing.
+    pub fn new_patience(&self) -> Patience {
+        Patience::new(self.peer.worker, self.patience)
+    }
+
     /// Sends bytes as they are, in one segment.
     pub fn send(&mut self, bytes: &[u8]) -> Outcome {
         self.log.add(format!("{} sends `{}`", self.name, brief(bytes)));
@@ -114,9 +116,9 @@ impl Person {
     /// The next line that is no notice.
     #[allow(clippy::should_implement_trait)] // a person is no iterator: the end comes once, silence often
     pub fn next(&mut self) -> Heard {
-        let deadline = Instant::now() + self.patience;
+        let mut patience = self.new_patience();
         loop {
-            match self.next_of_any_kind(deadline) {
+            match self.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if self.is_notice(&line) => {}
                 Heard::Line(line) if self.quirks.echoes && self.said.contains(&line) => {}
                 heard => return heard,
@@ -124,42 +126,41 @@ impl Person {
         }
     }
 
-    /// The next line, notices included.
-    pub fn next_of_any_kind(&mut self, deadline: Instant) -> Heard {
+    /// The next line, notices included. With the same `patience` again and again there is an end
+    /// to lines that never end.
+    pub fn next_of_any_kind(&mut self, patience: &mut Patience) -> Heard {
         if self.quirks.bare {
-            return self.next_segment(deadline);
+            return self.next_segment(patience);
         }
-        let mut overtime = Overtime::new(self.worker, self.patience, deadline);
-        let mut deadline = Some(deadline);
-        while let Some(until) = deadline {
-            let left = until.saturating_duration_since(Instant::now());
-            if let Some(line) = self.peer.next_line(left) {
-                // The plain protocol ends lines with LF alone (L7), but towards the client nobody
-                // fails for a CR; the check of L7 says it.
-                return Heard::Line(line.strip_suffix('\r').map(String::from).unwrap_or(line));
-            }
-            if let Some(end) = self.peer.end {
-                return Heard::End(end);
-            }
-            deadline = overtime.more();
+        if let Some(line) = self.peer.next_line_within(patience) {
+            // The plain protocol ends lines with LF alone (L7), but towards the client nobody
+            // fails for a CR; the check of L7 says it.
+            return Heard::Line(line.strip_suffix('\r').map(String::from).unwrap_or(line));
         }
-        self.in_vain = overtime.is_conclusive();
+        if let Some(end) = self.peer.end {
+            return Heard::End(end);
+        }
         Heard::Nothing(self.peer.unread().to_vec())
     }
 
     /// What comes until a silence, where a program ends no lines.
-    fn next_segment(&mut self, deadline: Instant) -> Heard {
-        while self.peer.unread().is_empty() && self.peer.receive_until(deadline) {}
-        let mut before = 0;
-        while self.peer.unread().len() > before {
-            before = self.peer.unread().len();
-            self.peer.receive_until(Instant::now() + quirks::SILENCE);
+    fn next_segment(&mut self, patience: &mut Patience) -> Heard {
+        if self.peer.unread().is_empty() && !self.peer.receives(patience) && self.peer.end.is_none()
+        {
+            return Heard::Nothing(Vec::new());
         }
+        self.receives_until_silence();
         match (self.peer.take_unread(), self.peer.end) {
             (bytes, Some(end)) if bytes.is_empty() => Heard::End(end),
             (bytes, _) if bytes.is_empty() => Heard::Nothing(bytes),
             (bytes, _) => Heard::Line(String::from_utf8_lossy(&bytes).trim_end().to_string()),
         }
+    }
+
+    /// A silence is one only when the program rests: slow ones make pauses within a line.
+    pub fn receives_until_silence(&mut self) {
+        let mut silence = Patience::new(self.peer.worker, quirks::SILENCE);
+        while self.peer.receives(&mut silence) {}
     }
 
     /// Whether `line` may come at any time.
@@ -195,16 +196,16 @@ impl Person {
         loop {
             match self.next() {
                 Heard::Line(line) if line.starts_with("! ") => {}
-                heard => return self.judges(heard, &expected).map_err(Trouble::late),
+                heard => return self.judges(heard, &expected),
             }
         }
     }
 
     /// Without line ends, what came earlier stands before what is waited for.
     fn hears_at_the_end(&mut self, expected: &str) -> Outcome {
-        let deadline = Instant::now() + self.patience;
+        let mut patience = self.new_patience();
         loop {
-            match self.next_of_any_kind(deadline) {
+            match self.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if line.ends_with(expected) => return Ok(()),
                 Heard::Line(line) if self.has_own_sender(&line, expected) => return Ok(()),
                 Heard::Line(line) if self.is_notice(&line) => {}
@@ -251,10 +252,10 @@ impl Person {
     /// A notice must come whose text `wanted` accepts; other lines before it are left out.
     pub fn hears_notice(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
         self.log.add(format!("{} must receive {what}", self.name));
-        let deadline = Instant::now() + self.patience;
+        let mut patience = self.new_patience();
         let mut seen = Vec::new();
         loop {
-            match self.next_of_any_kind(deadline) {
+            match self.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if wanted(&line) => return Ok(line),
                 Heard::Line(line) => seen.push(line),
                 other => {
@@ -338,9 +339,7 @@ impl Person {
         self.peer.reset();
     }
 
-    /// Worth a second attempt, unless the program rests: then what has not come never comes.
     fn late(&self, finding: Finding) -> Trouble {
-        let finding = Box::new(finding);
-        if self.in_vain { Trouble::Wrong(finding) } else { Trouble::Late(finding) }
+        Trouble::Wrong(Box::new(finding)).after(self.peer.over)
     }
 }

@@ -5,8 +5,7 @@
 
 use super::person::Person;
 use super::{Context, Outcome, Protocol, outcome::wrong};
-use crate::work::Overtime;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// After so long a silence, what came is taken for one message.
 pub const SILENCE: Duration = Duration::from_millis(150);
@@ -105,22 +104,7 @@ pub fn hush(person: &mut Person) {
 
 /// Everything that comes until nothing has come for a while.
 pub fn until_silence(person: &mut Person) -> String {
-    let mut deadline = Instant::now() + person.patience;
-    let heard_before = person.peer.received.len();
-    let mut overtime = Overtime::new(person.worker, person.patience, deadline);
-    loop {
-        let before = person.peer.received.len();
-        let over = !person.peer.receive_until(deadline) || person.peer.received.len() == before;
-        let silent = person.peer.received.len() == heard_before && person.peer.end.is_none();
-        match (over && silent).then(|| overtime.more()).flatten() {
-            Some(until) => {
-                deadline = until; // it is only slow with its first word
-                continue;
-            }
-            None if over => break,
-            None => {}
-        }
-        deadline = Instant::now() + SILENCE;
-    }
+    person.peer.receives(&mut person.new_patience()); // it may be slow with its first word
+    person.receives_until_silence();
     String::from_utf8_lossy(&person.peer.take_unread()).into_owned()
 }

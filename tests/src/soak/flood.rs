@@ -1,17 +1,15 @@
 //! One who never reads is flooded until the server closes it, or holds the flooder back.
 
 use super::plan::STEADY;
-use super::steady::{FLOOD, LOOK_AGAIN, patient};
+use super::steady::FLOOD;
 use super::tally::Fault;
 use super::visitors::Round;
 use crate::check::drain::{Drain, Pushed, push};
-use crate::check::outcome::{Outcome, fail, wrong};
+use crate::check::outcome::{Outcome, fail, inconclusive, wrong};
 use crate::check::{Person, Protocol};
 use crate::peer::End;
 use crate::resources::socket_buffers_bytes_max;
 use socket2::SockRef;
-use std::thread;
-use std::time::Instant;
 
 /// Bytes of the receive buffer of one who does not read: the kernel helps it for a moment only.
 const SMALL_BUFFER_BYTES: usize = 4096;
@@ -33,7 +31,7 @@ impl Round<'_, '_> {
         let name = self.new_name();
         let mut slow = self.ctx.joins_with(&name, SMALL_BUFFER_BYTES)?;
         self.ctx.step(format!("{name} never reads"));
-        let (flooder, speaker) = self.joins()?;
+        let (mut flooder, speaker) = self.joins()?;
         let errors = Drain::of(&flooder, |line| line.starts_with("! "))?;
         let text = format!("{FLOOD}{:x<FLOOD_TEXT_BYTES$}", "");
         let part = format!("{}\n", self.ctx.protocol.saying(&name, &text)).repeat(LINES_PER_PART);
@@ -51,7 +49,7 @@ impl Round<'_, '_> {
                 let (mut other, other_speaker) = self.joins()?; // nobody else may have to wait
                 self.says_after(&mut other, other_speaker, b"")?;
                 slow.peer.reset();
-                patient(flooder)?.send_silently(&bytes.as_bytes()[rest..])?;
+                flooder.send_silently(&bytes.as_bytes()[rest..])?;
                 self.is_heard(speaker, &heard)?;
                 return self.proven(taken);
             }
@@ -71,14 +69,14 @@ impl Round<'_, '_> {
     /// Everything that could make it leave has been sent. On a busy machine it may still take a
     /// moment until somebody hears of it.
     fn leaves_late(&self, name: &str, errors: &Drain, taken: usize) -> Outcome {
-        let deadline = Instant::now() + self.ctx.patience;
+        let mut patience = self.ctx.new_patience();
         while !self.has_left(name, errors) {
-            if Instant::now() > deadline {
+            if !patience.pause() {
                 return Err(fail("unbounded-queue", "one who does not read was never closed")
                     .expected("it is closed when more than the bound is owed to it")
-                    .got(format!("it is still connected after {taken} bytes")));
+                    .got(format!("it is still connected after {taken} bytes"))
+                    .after(patience.over()));
             }
-            thread::sleep(LOOK_AGAIN);
         }
         Ok(())
     }
@@ -112,6 +110,7 @@ fn push_all(flooder: &Person, bytes: &[u8]) -> Outcome<Option<usize>> {
         match push(flooder, &bytes[sent..]) {
             Pushed::All => return Ok(None),
             Pushed::Ended => return Err(wrong("the server ended the connection of a flooder")),
+            Pushed::Unknown => return Err(inconclusive("the server got no processor time")),
             Pushed::HeldBack(0) if standstills == STANDSTILLS_MAX => return Ok(Some(sent)),
             Pushed::HeldBack(0) => standstills += 1,
             Pushed::HeldBack(taken) => {
@@ -127,18 +126,11 @@ fn push_all(flooder: &Person, bytes: &[u8]) -> Outcome<Option<usize>> {
 fn finds_the_end(slow: &mut Person) -> Outcome {
     // From now on the kernel may help: megabytes through a window of 4 KiB can take minutes.
     let _ = SockRef::from(&slow.peer.socket).set_recv_buffer_size(OWED_BYTES_MAX);
-    loop {
-        let before = slow.peer.received.len();
-        slow.peer.receive_until(Instant::now() + slow.patience);
-        match slow.peer.end {
-            Some(End::Closed | End::Reset) => return Ok(()),
-            None if slow.peer.received.len() > before => {}
-            None => {
-                let message = "who reads too late must find that its connection has ended";
-                return Err(wrong(message)
-                    .expected("end of stream")
-                    .got(format!("{before} bytes, and no end")));
-            }
-        }
+    match slow.peer.read_to_end(slow.patience) {
+        Some(End::Closed | End::Reset) => Ok(()),
+        None => Err(wrong("who reads too late must find that its connection has ended")
+            .expected("end of stream")
+            .got(format!("{} bytes, and no end", slow.peer.received.len()))
+            .after(slow.peer.over)),
     }
 }

@@ -49,6 +49,7 @@ pub fn run(
     let arguments = Exercise::by_name(&format!("stage{}", protocol.stage()))?.arguments;
     let mut ctx = Context::new(target, protocol, &arguments, options.seed, 0, String::new());
     ctx.patience = options.patience;
+    ctx.end = None; // it lasts as long as somebody wants
     let mut soak = Soak { ctx, tally: Tally::default(), looks: Looks::default(), names: 0 };
     let verdict = match soak.rounds(options, progress) {
         Err(_) if live::interrupted() => Verdict::Interrupted,

@@ -4,16 +4,14 @@ use super::plan::{Plan, STEADY, count};
 use super::record::Record;
 use super::tally::{Fault, Tally};
 use crate::check::drain::Drain;
-use crate::check::outcome::{Outcome, wrong};
+use crate::check::outcome::{Outcome, inconclusive, wrong};
 use crate::check::{Context, Label, Person};
+use crate::patience::{Over, Patience};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// How often a condition is looked at that nobody can tell us about.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
+use std::time::Duration;
 
 /// Of a flood nothing is kept but the lines between: see `flood.rs`.
 pub const FLOOD: &str = "flood xxx";
@@ -34,7 +32,7 @@ impl Steady {
     pub fn join(ctx: &mut Context) -> Outcome<Steady> {
         let mut steady = Steady { people: Vec::new(), drains: Vec::new() };
         for name in STEADY {
-            let person = patient(ctx.joins(name)?)?;
+            let person = ctx.joins(name)?;
             steady.drains.push(listens(&person)?);
             steady.people.push(person);
         }
@@ -46,7 +44,7 @@ impl Steady {
         ctx.step(format!("{} resets and comes back", STEADY[who]));
         self.drains.remove(who).stop();
         self.people.remove(who).peer.reset();
-        let person = patient(joins_again(ctx, STEADY[who])?)?;
+        let person = joins_again(ctx, STEADY[who])?;
         self.drains.insert(who, listens(&person)?);
         self.people.insert(who, person);
         tally.add(Fault::SteadyReturned, 1);
@@ -96,19 +94,19 @@ impl Steady {
     }
 
     /// Waits until each has the last line that every speaker has for it; or until nothing has
-    /// come for `patience`, and then the record tells what is missing.
-    pub fn hear_all(&self, record: &Record, patience: Duration) -> Outcome {
+    /// come for `limit`, and then the record tells what is missing.
+    pub fn hear_all(&self, record: &Record, limit: Duration) -> Outcome {
         let mut owed: Vec<HashSet<String>> = (0..STEADY.len())
             .map(|receiver| record.last_lines_for(receiver).into_iter().collect())
             .collect();
         let mut seen = [0; STEADY.len()];
-        let mut heard_something = Instant::now();
+        let mut patience = Patience::new(self.drains[0].worker(), limit);
         loop {
             for (receiver, drain) in self.drains.iter().enumerate() {
                 let drained = drain.lock();
                 for line in &drained.lines[seen[receiver]..] {
                     owed[receiver].remove(line);
-                    heard_something = Instant::now();
+                    patience.moved();
                 }
                 seen[receiver] = drained.lines.len();
                 if drained.ended {
@@ -117,11 +115,16 @@ impl Steady {
                 }
             }
             let all_heard = owed.iter().all(HashSet::is_empty);
-            if all_heard || heard_something.elapsed() > patience {
+            if all_heard {
                 return Ok(());
             }
             crate::compare::check_interrupt()?;
-            thread::sleep(LOOK_AGAIN);
+            if !patience.pause() {
+                return match patience.over() {
+                    Over::Unknown => Err(inconclusive("the server got too little processor time")),
+                    Over::AtRest | Over::TimeIsUp => Ok(()),
+                };
+            }
         }
     }
 
@@ -147,18 +150,12 @@ fn listens(person: &Person) -> Outcome<Drain> {
     Drain::of(person, |line| !line.contains(FLOOD))
 }
 
-/// A server that does not read must not hold the lab up for ever.
-pub fn patient(person: Person) -> Outcome<Person> {
-    person.peer.socket.set_write_timeout(Some(person.patience))?;
-    Ok(person)
-}
-
 /// A server may take a moment to learn of a reset. Then the name must be free (L9).
 pub fn joins_again(ctx: &mut Context, name: &str) -> Outcome<Person> {
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     loop {
         match ctx.quietly(|ctx| ctx.joins(name)) {
-            Err(_) if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+            Err(_) if patience.pause() => {}
             joined => {
                 return joined.means("ghost-user", format!("{name} has reset and cannot return"));
             }

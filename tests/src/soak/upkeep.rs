@@ -1,12 +1,9 @@
 //! After each round the server must have forgotten its visitors: descriptors, threads, memory.
 
-use super::steady::LOOK_AGAIN;
 use super::tally::Looks;
 use crate::check::Context;
 use crate::check::outcome::{Outcome, fail, wrong};
 use crate::resources::{self, Usage};
-use std::thread;
-use std::time::Instant;
 
 /// What a server may have opened or started for itself meanwhile.
 const MORE_DESCRIPTORS_MAX: usize = 3;
@@ -29,17 +26,17 @@ pub fn look(ctx: &mut Context) -> Option<Usage> {
 
 /// Waits until nothing of the visitors is left, then looks at the memory. `rounds` have been.
 pub fn check(ctx: &mut Context, looks: &mut Looks, rounds: u64) -> Outcome {
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     while let (Some(before), Some(now)) = (looks.before, look(ctx)) {
         looks.last = Some(now);
         if is_left_over(before, now) {
-            if Instant::now() < deadline {
-                thread::sleep(LOOK_AGAIN);
+            if patience.pause() {
                 continue;
             }
             return Err(fail("leaks-descriptors", "visitors are gone, and not forgotten")
                 .expected(sizes(before))
-                .got(sizes(now)));
+                .got(sizes(now))
+                .after(patience.over()));
         }
         if rounds <= WARM_UP_ROUNDS {
             looks.warm = Some(now);

@@ -2,7 +2,7 @@
 
 use super::plan::{Act, STEADY, Said};
 use super::record::Record;
-use super::steady::{joins_again, patient};
+use super::steady::joins_again;
 use super::tally::{Fault, Tally};
 use crate::check::drain::Drain;
 use crate::check::outcome::{Outcome, fail, inconclusive, wrong};
@@ -51,7 +51,7 @@ impl Round<'_, '_> {
     /// A visitor with a name, and its number in the record.
     pub fn joins(&mut self) -> Outcome<(Person, usize)> {
         let name = self.new_name();
-        let person = patient(self.ctx.joins(&name)?)?;
+        let person = self.ctx.joins(&name)?;
         let speaker = self.record.speaker(&name);
         Ok((person, speaker))
     }
@@ -123,7 +123,7 @@ impl Round<'_, '_> {
     /// Its name, a bad line, a good line and the end, all in one go: it must be answered.
     fn half_close(&mut self) -> Outcome {
         let name = self.new_name();
-        let mut visitor = patient(self.ctx.connects(&name)?)?;
+        let mut visitor = self.ctx.connects(&name)?;
         let speaker = self.record.speaker(&name);
         let protocol = self.ctx.protocol;
         let (line, heard) = self.record.says(speaker, Self::listener(speaker), "last words");
@@ -165,7 +165,7 @@ impl Round<'_, '_> {
         self.ctx.step(format!("{name} resets {times} times and comes back"));
         let bad_line = self.ctx.protocol.bad_line();
         for _ in 0..times {
-            let mut visitor = patient(joins_again(self.ctx, &name)?)?;
+            let mut visitor = joins_again(self.ctx, &name)?;
             let speaker = self.record.speaker(&name);
             self.says_after(&mut visitor, speaker, bad_line.as_bytes())?;
             // The answer to the bad line was given before the good line was heard.
@@ -193,7 +193,7 @@ fn ends_in_order(mut visitor: Person) -> Outcome {
         Some(End::Reset) => Err(wrong(format!("{} was reset after its half-close", visitor.name))),
         None => {
             let message = format!("{} has half-closed and is never disconnected", visitor.name);
-            Err(fail("ignores-eof", message).late())
+            Err(fail("ignores-eof", message).after(visitor.peer.over))
         }
     }
 }

@@ -91,12 +91,11 @@ fn slowed_down(ctx: &mut Context) -> Outcome {
         return Err(wrong(format!("{GUESSES} wrong passwords were answered within {took:?}"))
             .expected("each wrong password is slowed down"));
     }
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     while printed(ctx)?.len() == before {
-        if Instant::now() > deadline {
-            return Err(wrong("nothing was logged of the wrong passwords").late());
+        if !patience.pause() {
+            return Err(wrong("nothing was logged of the wrong passwords").after(patience.over()));
         }
-        std::thread::sleep(crate::check::context::LOOK_AGAIN);
     }
     Ok(())
 }

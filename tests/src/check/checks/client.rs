@@ -6,25 +6,20 @@ use crate::check::difference::visible;
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person};
+use crate::patience::Patience;
 use crate::peer::End;
 use crate::process::{Process, ScreenState, free_port};
+use crate::work::Idleness;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SENDS: &str = "what-the-user-types-is-sent";
 const SHOWS: &str = "what-the-server-says-is-shown-while-nobody-types";
 
 /// A client that looks at the socket for a moment after each line of its user has turned away
-/// after this time. One that waits for both is not judged by it.
+/// after this time, and when it rests. One that waits for both is not judged by it.
 const TURNED_AWAY: Duration = Duration::from_secs(1);
-
-/// How long an idle client is watched, and the part of that time that it may be busy.
-const WATCHED: Duration = Duration::from_secs(1);
-const BUSY_MAX: f64 = 0.05;
-
-/// Looks within that time: is anything of it running?
-const LOOKS: u32 = 20;
 
 /// So often it must be seen at rest before all that it can send is sent.
 const TIMES_AT_REST: usize = 3;
@@ -138,22 +133,22 @@ impl Context<'_> {
     /// Some line that the client prints must contain `text`.
     fn shows(&mut self, text: &str) -> Outcome {
         self.step(format!("the client must show `{}`", visible(text.as_bytes())));
-        let patience = self.patience;
+        let mut patience = self.new_patience();
         let stdout = Arc::clone(&self.process()?.stdout);
-        let seen = stdout.wait(patience, |screen| shown(screen, text).then_some(()));
+        let seen = stdout.wait_within(&mut patience, |screen| shown(screen, text).then_some(()));
         seen.ok_or_else(|| {
             wrong("the client does not show it")
                 .expected(visible(text.as_bytes()))
                 .got(visible(stdout.tail(5).join("\n").as_bytes()))
-                .late()
+                .after(patience.over())
         })
     }
 
     /// How the client ends by itself.
     fn exits(&mut self) -> Outcome<Option<i32>> {
-        let patience = self.patience;
+        let mut patience = self.new_patience();
         let process = self.process()?;
-        if let Some(status) = process.wait(patience) {
+        if let Some(status) = process.wait_within(&mut patience) {
             return Ok(status.code());
         }
         let blank = process.stdout.lock().lines.iter().filter(|line| line.len() < 8).count();
@@ -164,7 +159,8 @@ impl Context<'_> {
         } else {
             fail("ignores-eof", "the client does not notice that the server has ended")
         };
-        Err(trouble.expected("the client exits").got("it still runs").late())
+        let trouble = trouble.expected("the client exits").got("it still runs");
+        Err(trouble.after(patience.over()))
     }
 }
 
@@ -184,6 +180,7 @@ fn shows(ctx: &mut Context) -> Outcome {
     for text in ["ben: hello", "ben: is anybody there?"] {
         ctx.step("nobody types for a while");
         thread::sleep(TURNED_AWAY);
+        ctx.until_at_rest();
         server.line(text)?;
         ctx.shows(text)
             .means("lockstep-client", "what the server says is not shown while nobody types")?;
@@ -264,8 +261,10 @@ fn server_reads_late(ctx: &mut Context) -> Outcome {
     ctx.step(format!("its user types {lines} long lines, and then its input ends"));
     let typed: String = (0..lines).map(|number| text(number) + "\n").collect();
     ctx.process()?.type_all_and_end(typed.into_bytes());
-    server.peer.socket.set_read_timeout(Some(ctx.patience))?;
-    server.peer.socket.peek(&mut [0])?; // it has begun
+    let mut patience = ctx.new_patience();
+    if !server.peer.has_something_to_read(&mut patience)? {
+        return Err(wrong("what its user types is not sent").after(patience.over()));
+    }
     for _ in 0..TIMES_AT_REST {
         ctx.until_at_rest();
     }
@@ -278,7 +277,7 @@ fn server_reads_late(ctx: &mut Context) -> Outcome {
                 return Err(fail("reorders-or-loses-under-load", message)
                     .expected(format!("{lines} lines in their order"))
                     .got(format!("{number} lines, then {}", other.in_words()))
-                    .late());
+                    .after(server.peer.over));
             }
         }
     }
@@ -310,13 +309,7 @@ fn end_of_input(ctx: &mut Context) -> Outcome {
     ctx.step("the client's standard input ends; it must end its half of the connection");
     ctx.process()?.end_input();
     let before = server.peer.received.len();
-    let deadline = Instant::now() + ctx.patience;
-    while server.peer.end.is_none()
-        && server.peer.received.len() < before + SPINNING_BYTES
-        && Instant::now() < deadline
-    {
-        server.peer.receive_until(deadline);
-    }
+    server.peer.receive_up_to(before + SPINNING_BYTES, ctx.patience);
     match server.peer.end {
         Some(End::Closed) => {}
         Some(End::Reset) => return Err(wrong("the connection was reset").expected("a half-close")),
@@ -333,7 +326,7 @@ fn end_of_input(ctx: &mut Context) -> Outcome {
             return Err(fail("ignores-eof", "the end of input does not reach the server")
                 .expected("a half-close")
                 .got("nothing")
-                .late());
+                .after(server.peer.over));
         }
     }
     server.line("ben: not so fast")?;
@@ -376,10 +369,12 @@ fn refused(ctx: &mut Context) -> Outcome {
     let port = free_port()?; // closed again: nobody listens there
     ctx.step(format!("the client is started for port {port}, where nobody listens"));
     let mut process = Process::start("client", ctx.target.client_command(port)?)?;
-    let status = process.wait(ctx.patience);
+    let mut patience = Patience::new(process.worker(), ctx.patience);
+    let status = process.wait_within(&mut patience);
     let words = process.last_words(20);
     let Some(status) = status else {
-        return Err(wrong("the client does not end when its connection is refused").late());
+        let message = "the client does not end when its connection is refused";
+        return Err(wrong(message).after(patience.over()));
     };
     if has_traceback(&words) {
         let message = "a refused connection shows a stack trace";
@@ -419,27 +414,15 @@ fn idle(ctx: &mut Context) -> Outcome {
         true => Ok(()),
         false => Err(fail("busy-poll", "the client is busy while nothing happens")
             .expected("no processor time")
-            .got(format!("more than {} % of a core", BUSY_MAX * 100.0))),
+            .got("more than an idle program uses")),
     }
 }
 
-/// Whether the client waits. Twice busy is busy: it may have had something to finish. On a machine
-/// with much else to do one that never waits gets little time, but always wants it.
+/// Whether the client waits.
 fn quiet(ctx: &mut Context) -> Outcome<bool> {
-    for _ in 0..2 {
-        let before = ctx.usage()?.processor_time;
-        let started = Instant::now();
-        let mut awake = 0;
-        for _ in 0..LOOKS {
-            thread::sleep(WATCHED / LOOKS);
-            awake += u32::from(ctx.usage()?.runnable > 0);
-        }
-        let used = ctx.usage()?.processor_time.checked_sub(before);
-        let used = used.ok_or_else(|| inconclusive("the client has ended"))?;
-        let share = used.as_secs_f64() / started.elapsed().as_secs_f64();
-        if share < BUSY_MAX && awake <= LOOKS / 4 {
-            return Ok(true);
-        }
+    match ctx.worker().idleness() {
+        Idleness::Idle => Ok(true),
+        Idleness::Busy(_) => Ok(false),
+        Idleness::Unknown => Err(inconclusive("the machine was too busy to see who is idle")),
     }
-    Ok(false)
 }

@@ -121,7 +121,8 @@ fn end_of_input(ctx: &mut Context) -> Outcome {
             return Err(fail("spins-on-stdin-eof", message));
         }
         None => {
-            return Err(wrong("the end of the server's input does not reach the client").late());
+            return Err(wrong("the end of the server's input does not reach the client")
+                .after(alice.peer.over));
         }
     }
     for text in ["still", "here"] {

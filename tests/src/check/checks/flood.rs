@@ -1,9 +1,9 @@
 //! A flood around one who does not read: who must not notice, and how much the server took.
 
-use crate::check::context::LOOK_AGAIN;
 use crate::check::drain::{Drain, Pushed, push};
-use crate::check::outcome::inconclusive;
+use crate::check::outcome::{Trouble, inconclusive};
 use crate::check::{Context, Outcome, Person, Protocol};
+use crate::patience::LOOK_AGAIN;
 use crate::peer::Peer;
 use crate::resources::socket_buffers_bytes_max;
 use std::io::{ErrorKind, Write};
@@ -98,6 +98,8 @@ pub struct Flood {
     pub held_back: Option<Round>,
 }
 
+pub const NO_PROCESSOR_TIME: &str = "the server got no processor time to read a flood";
+
 /// A part of the flood, with a line for carol at its end.
 pub struct Round {
     bytes: Vec<u8>,
@@ -186,10 +188,11 @@ impl Scene {
                 Pushed::HeldBack(0) => nothing_taken += 1,
                 Pushed::HeldBack(taken) => drop(round.bytes.drain(..taken)),
                 Pushed::Ended => return Err(inconclusive("the server ended the flooder")),
+                Pushed::Unknown => return Err(inconclusive(NO_PROCESSOR_TIME)),
             }
             self.probe(ctx.patience)?;
         }
-        if round.bytes.is_empty() && self.hear_all(&round.marker, ctx.patience) {
+        if round.bytes.is_empty() && self.hear_all(&round.marker, ctx.patience)? {
             return Ok(None);
         }
         self.probe(ctx.patience)?; // alice may wait, others may not
@@ -197,10 +200,13 @@ impl Scene {
     }
 
     /// Whether everybody who reads has all of a round.
-    fn hear_all(&self, marker: &str, patience: Duration) -> bool {
+    fn hear_all(&self, marker: &str, limit: Duration) -> Outcome<bool> {
         let everybody = self.alice.protocol != Protocol::Select;
-        let has_it = |drain: &Drain| drain.hears_line(marker, patience).is_ok();
-        has_it(&self.carol_hears) && (!everybody || has_it(&self.bob_hears))
+        let has_it = |drain: &Drain| match drain.hears_line(marker, limit) {
+            Err(unknown @ Trouble::Inconclusive(_)) => Err(unknown),
+            heard => Ok(heard.is_ok()),
+        };
+        Ok(has_it(&self.carol_hears)? && (!everybody || has_it(&self.bob_hears)?))
     }
 
     /// Were the buffers for slow full? Yes, if more was taken than can wait anywhere; or if the

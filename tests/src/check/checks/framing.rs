@@ -2,15 +2,14 @@
 
 use super::basics::ONE_LINE;
 use super::script::{all_in_one_segment, byte_by_byte, cut_everywhere, line_by_line};
-use crate::check::context::LOOK_AGAIN;
 use crate::check::dialect::CHATS;
 use crate::check::difference::visible;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::quirks;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+use crate::patience::LOOK_AGAIN;
 use std::thread;
-use std::time::Instant;
 
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
@@ -403,8 +402,9 @@ fn not_the_servers_word(ctx: &mut Context) -> Outcome {
         // Looked at with notices, or a forged one would pass for one.
         let expected = ctx.protocol.heard(&alice.name, text);
         bob.log.add(format!("{} must receive `{expected}`", bob.name));
+        let mut patience = bob.new_patience();
         loop {
-            match bob.next_of_any_kind(Instant::now() + ctx.patience) {
+            match bob.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if line == expected || bob.shows_a_sender(&line, text) => break,
                 Heard::Line(line) if line.contains(text) || !ctx.protocol.is_notice(&line) => {
                     return Err(fail(
@@ -421,7 +421,7 @@ fn not_the_servers_word(ctx: &mut Context) -> Outcome {
                     )
                     .expected(expected)
                     .got("nothing")
-                    .late());
+                    .after(bob.peer.over));
                 }
             }
         }

@@ -6,7 +6,6 @@ use crate::check::difference::brief;
 use crate::check::outcome::{fail, inconclusive};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Outcome, Person};
-use std::time::Instant;
 
 /// Bytes that are owed beside what the kernel takes: it took a part of the flood and not all of
 /// it, even if it takes a little more or less another time; and the bound is far.
@@ -65,15 +64,16 @@ fn loses_nothing(ctx: &mut Context, before_reading: Before) -> Outcome {
         return Err(fail(LOSES[0], "one who reads late must receive all that is owed to it")
             .expected(format!("{} lines like `{}`", flood.lines, brief(line.as_bytes())))
             .got(format!("{number} such lines, then {got}"))
-            .late());
+            .after(scene.slow.peer.over));
     }
     Ok(())
 }
 
 /// What others said between the lines is of no interest; a part of a line is.
 fn next_of_flood(slow: &mut Person) -> Heard {
+    let mut patience = slow.new_patience();
     loop {
-        match slow.next_of_any_kind(Instant::now() + slow.patience) {
+        match slow.next_of_any_kind(&mut patience) {
             Heard::Line(line) if !line.contains("xxx") => {}
             heard => return heard,
         }

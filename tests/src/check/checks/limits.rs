@@ -63,13 +63,13 @@ fn is_refused(ctx: &mut Context) -> Outcome {
         other => Err(wrong("a refused connection must be closed in order")
             .expected(format!("{error}, then end of stream"))
             .got(format!("{other:?}"))
-            .late()),
+            .after(extra.peer.over)),
     }
 }
 
 /// The server may need a moment to notice that somebody has left.
 fn comes_in_time(ctx: &mut Context, name: &str) -> Outcome<Person> {
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     ctx.step(format!("{name} connects until there is room"));
     loop {
         let mut person = ctx.quietly(|ctx| ctx.dials(name))?;
@@ -78,11 +78,11 @@ fn comes_in_time(ctx: &mut Context, name: &str) -> Outcome<Person> {
                 ctx.registers(&mut person)?;
                 return Ok(person);
             }
-            _ if Instant::now() > deadline => {
+            _ if !patience.pause() => {
                 let message = "the place of somebody who has left is not free again";
-                return Err(fail("ghost-user", message).late());
+                return Err(fail("ghost-user", message).after(patience.over()));
             }
-            _ => std::thread::sleep(crate::check::context::LOOK_AGAIN),
+            _ => {}
         }
     }
 }
@@ -230,7 +230,7 @@ fn bytes_owed(ctx: &mut Context) -> Outcome {
     Err(wrong("one who reads late was closed, or its sender held back, before the limit")
         .expected(format!("all of {} bytes, as {MANY_OWED} may be owed", flood.taken))
         .got(format!("{got} bytes"))
-        .late())
+        .after(scene.slow.peer.over))
 }
 
 fn no_limit(ctx: &mut Context) -> Outcome {

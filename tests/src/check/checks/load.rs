@@ -154,6 +154,7 @@ fn cost_of_a_crowd(
 ) -> Outcome<(Vec<Person>, u64)> {
     let before = ctx.usage()?.resident_bytes;
     let crowd = gather(ctx, initial, size, there)?;
+    ctx.until_at_rest(); // what others were told of them may wait for a while
     let each = ctx.usage()?.resident_bytes.saturating_sub(before) / size as u64;
     ctx.step(format!("each of them costs {} KiB", each / 1024));
     Ok((crowd, each))

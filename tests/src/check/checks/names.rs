@@ -1,12 +1,10 @@
 //! Names: rules L8 and L9, in every protocol that has them.
 
 use super::basics::ONE_LINE;
-use crate::check::context::LOOK_AGAIN;
 use crate::check::dialect::CHATS;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
-use std::time::Instant;
 
 /// How many try to get the same name at the same time.
 const RACERS: usize = 50;
@@ -172,14 +170,16 @@ fn race(ctx: &mut Context) -> Outcome {
 
 fn has_won(ctx: &Context, racer: &mut Person) -> Outcome<bool> {
     let welcome = ctx.protocol.welcome(&racer.name);
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = racer.new_patience();
     loop {
-        match racer.next_of_any_kind(deadline) {
+        match racer.next_of_any_kind(&mut patience) {
             Heard::Line(line) if line.starts_with(&welcome) => return Ok(true),
             Heard::Line(line) if line.starts_with("! ") => return Ok(false),
             Heard::Line(_) => {}
             other => {
-                return Err(wrong("a racer got no answer").got(other.in_words()).late());
+                return Err(wrong("a racer got no answer")
+                    .got(other.in_words())
+                    .after(racer.peer.over));
             }
         }
     }
@@ -240,7 +240,7 @@ fn free_again(ctx: &mut Context) -> Outcome {
 
 /// The server may need a moment to notice that the one before has ended.
 fn gets_the_name_in_time(ctx: &Context, heir: &mut Person) -> Outcome {
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     let line = format!("{}\n", ctx.protocol.registration(&heir.name));
     ctx.step(format!("{} asks for the name until it is free", heir.name));
     loop {
@@ -249,9 +249,8 @@ fn gets_the_name_in_time(ctx: &Context, heir: &mut Person) -> Outcome {
             return Ok(());
         }
         ctx.asks_again(heir)?;
-        if Instant::now() > deadline {
-            return Err(wrong("the name is still taken").late());
+        if !patience.pause() {
+            return Err(wrong("the name is still taken").after(patience.over()));
         }
-        std::thread::sleep(LOOK_AGAIN);
     }
 }

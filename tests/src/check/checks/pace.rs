@@ -5,7 +5,6 @@ use super::talk::own_server;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person};
-use std::time::Instant;
 
 /// Lines per second, and lines that are sent at once: of these, most have to wait for seconds.
 const RATE: &str = "10";
@@ -81,9 +80,9 @@ fn flood(ctx: &mut Context) -> Outcome {
 fn hears_between(person: &mut Person, flooder: &str, next: &mut usize, expected: &str) -> Outcome {
     let flood = format!("[#lobby] {flooder}: line ");
     person.log.add(format!("{} must receive `{expected}`", person.name));
-    let deadline = Instant::now() + person.patience;
+    let mut patience = person.new_patience();
     loop {
-        match person.next_of_any_kind(deadline) {
+        match person.next_of_any_kind(&mut patience) {
             Heard::Line(line) if line == expected => return Ok(()),
             Heard::Line(line) if line.starts_with(&flood) => {
                 let in_order = line == format!("{flood}{next}");
@@ -101,7 +100,7 @@ fn hears_between(person: &mut Person, flooder: &str, next: &mut usize, expected:
                 return Err(fail("slow-reader-stalls-others", message)
                     .expected(expected)
                     .got(other.in_words())
-                    .late());
+                    .after(person.peer.over));
             }
         }
     }
@@ -130,12 +129,12 @@ fn reset(ctx: &mut Context) -> Outcome {
     let name = alice.name.clone();
     alice.resets();
     let mut lines = 1;
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = carol.new_patience();
     let said = format!("[#lobby] {name}: line ");
     let left = format!("[#lobby] * {name} left");
     ctx.step(format!("carol must receive `{left}` before the last line"));
     loop {
-        match carol.next_of_any_kind(deadline) {
+        match carol.next_of_any_kind(&mut patience) {
             Heard::Line(line) if line.starts_with(&said) => lines += 1,
             Heard::Line(line) if line.starts_with(&left) => break,
             Heard::Line(_) => {}
@@ -144,7 +143,7 @@ fn reset(ctx: &mut Context) -> Outcome {
                 return Err(fail("ghost-user", message)
                     .expected(left)
                     .got(format!("{} after {lines} lines", other.in_words()))
-                    .late());
+                    .after(carol.peer.over));
             }
         }
     }

@@ -8,12 +8,13 @@ use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::run::LAST_BREATH;
 use crate::check::target::StartOptions;
 use crate::check::{Check, Context, Label, Outcome, Protocol};
+use crate::patience::Patience;
 use crate::process::{PATIENCE, Process};
+use crate::resources::Usage;
+use crate::work::Idleness;
 use socket2::{Domain, Socket, Type};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// Descriptors that a server gets in the checks of rule L14.
 const DESCRIPTORS: u32 = 64;
@@ -24,15 +25,10 @@ const TOO_MANY: usize = 90;
 /// Visitors who come and go politely.
 const VISITORS: usize = 100;
 
-/// The processor is looked at for so long; an idle program uses less than a twentieth of it.
-const WINDOW: Duration = Duration::from_millis(1000);
-const IDLE_PERCENT_MAX: u32 = 5;
-
-/// Looks within a window: is anything of it running?
-const LOOKS: u32 = 20;
-
-/// Who has something else to do once is looked at again.
-const WINDOWS: usize = 4;
+/// What a server may have opened or started for itself meanwhile: much less than one for each of
+/// the visitors.
+const MORE_DESCRIPTORS_MAX: usize = 3;
+const MORE_THREADS_MAX: usize = 10;
 
 const EVERY: &[Protocol] =
     &[Protocol::Simplex, Protocol::Duplex, Protocol::Select, Protocol::Threads, Protocol::Rooms];
@@ -123,18 +119,19 @@ pub static CHECKS: &[Check] = &[
 
 fn says_where(ctx: &mut Context) -> Outcome {
     let address = ctx.address()?;
-    let patience = ctx.patience;
+    let mut patience = ctx.new_patience();
     ctx.step("the first line on stdout must be `listening on HOST:PORT`");
     let stdout = std::sync::Arc::clone(&ctx.process()?.stdout);
-    let first = stdout.wait(patience, |screen| screen.lines.first().cloned());
+    let first = stdout.wait_within(&mut patience, |screen| screen.lines.first().cloned());
     let expected = format!("listening on {address}");
     match first {
         Some(line) if line == expected => Ok(()),
         Some(line) => Err(wrong("the first line on stdout says something else")
             .differs(expected.as_bytes(), line.as_bytes())),
-        None => {
-            Err(wrong("nothing on stdout; is it flushed?").expected(expected).got("nothing").late())
-        }
+        None => Err(wrong("nothing on stdout; is it flushed?")
+            .expected(expected)
+            .got("nothing")
+            .after(patience.over())),
     }
 }
 
@@ -163,10 +160,12 @@ fn port_in_use(ctx: &mut Context) -> Outcome {
     let options = StartOptions { arguments: &arguments, ..StartOptions::default() };
     let mut second = Process::start("second", ctx.target.server_command(options, port)?)?;
     // The first one rests meanwhile, and says nothing of how long this one takes to start.
-    let Some(status) = second.wait(PATIENCE) else {
+    let mut patience = Patience::new(second.worker(), PATIENCE);
+    let Some(status) = second.wait_within(&mut patience) else {
         return Err(wrong("the second server does not end")
             .expected("one line on stderr, exit status 1")
-            .got(second.last_words(5)));
+            .got(second.last_words(5))
+            .after(patience.over()));
     };
     second.stderr.wait(PATIENCE, |_| None::<()>); // to its end
     let lines: Vec<String> =
@@ -216,29 +215,15 @@ fn starts_again(ctx: &mut Context) -> Outcome {
     ctx.dials("dan").map(drop)
 }
 
-/// Looks at the processor time until a window is idle. On a machine with much else to do a
-/// program that never waits gets little of it, but it always wants it: so that counts as well.
 fn is_idle(ctx: &mut Context, misconception: &'static str, what: &str) -> Outcome {
-    let (mut used, mut wanted) = (Duration::ZERO, 0);
-    ctx.step(format!("its processor time is looked at for {WINDOW:?}, {WINDOWS} times if need be"));
-    for _ in 0..WINDOWS {
-        let before = ctx.usage()?.processor_time;
-        wanted = 0;
-        for _ in 0..LOOKS {
-            thread::sleep(WINDOW / LOOKS);
-            wanted += u32::from(ctx.usage()?.runnable > 0);
-        }
-        used = ctx.usage()?.processor_time.saturating_sub(before);
-        if used <= WINDOW * IDLE_PERCENT_MAX / 100 && wanted <= LOOKS / 4 {
-            return Ok(());
-        }
+    ctx.step("its processor time is looked at");
+    match ctx.worker().idleness() {
+        Idleness::Idle => Ok(()),
+        Idleness::Unknown => Err(inconclusive("the machine was too busy to see who is idle")),
+        Idleness::Busy(words) => Err(fail(misconception, what)
+            .expected("hardly any processor time, and asleep")
+            .got(words)),
     }
-    Err(fail(misconception, what)
-        .expected(format!("less than {IDLE_PERCENT_MAX} % of a processor, and asleep"))
-        .got(format!(
-            "{} %, and awake at {wanted} of {LOOKS} looks",
-            used.as_millis() * 100 / WINDOW.as_millis()
-        )))
 }
 
 fn idle(ctx: &mut Context) -> Outcome {
@@ -273,40 +258,29 @@ fn forgotten(ctx: &mut Context) -> Outcome {
     for number in 0..5 {
         drop(ctx.joins(&format!("warm-up{number}"))?);
     }
-    let before = settled(ctx)?;
+    ctx.until_at_rest();
+    let before = ctx.usage()?;
     ctx.step(format!("{VISITORS} visitors come and go, politely and by reset"));
     for number in 0..VISITORS {
         let visitor = ctx.quietly(|ctx| ctx.joins(&format!("guest{number}")))?;
         if number % 3 == 0 { visitor.peer.reset() } else { drop(visitor) }
     }
-    let deadline = Instant::now() + ctx.patience;
+    let counts =
+        |usage: &Usage| format!("{} descriptors, {} threads", usage.descriptors, usage.threads);
+    let mut patience = ctx.new_patience();
     loop {
         let now = ctx.usage()?;
-        if now.descriptors <= before.0 + 3 && now.threads <= before.1 + 10 {
+        let descriptors_max = before.descriptors + MORE_DESCRIPTORS_MAX;
+        if now.descriptors <= descriptors_max && now.threads <= before.threads + MORE_THREADS_MAX {
             return Ok(());
         }
-        if Instant::now() > deadline {
+        if !patience.pause() {
             return Err(fail("leaks-descriptors", "connections that have ended are not closed")
-                .expected(format!("{} descriptors, {} threads, or a few more", before.0, before.1))
-                .got(format!("{} descriptors, {} threads", now.descriptors, now.threads))
-                .late());
+                .expected(format!("{}, or a few more", counts(&before)))
+                .got(counts(&now))
+                .after(patience.over()));
         }
-        thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// Descriptors and threads, once they no longer change.
-fn settled(ctx: &mut Context) -> Outcome<(usize, usize)> {
-    let mut last = ctx.usage()?;
-    for _ in 0..20 {
-        thread::sleep(Duration::from_millis(100));
-        let now = ctx.usage()?;
-        if (now.descriptors, now.threads) == (last.descriptors, last.threads) {
-            break;
-        }
-        last = now;
-    }
-    Ok((last.descriptors, last.threads))
 }
 
 /// Starts the server with few descriptors.
@@ -331,7 +305,7 @@ fn visitors(ctx: &mut Context) -> Outcome {
             visitor.peer.half_close();
             if visitor.peer.read_to_end(ctx.patience).is_none() {
                 let message = "a visitor who has ended its sending is not disconnected";
-                return Err(fail("ignores-eof", message).late());
+                return Err(fail("ignores-eof", message).after(visitor.peer.over));
             }
         }
         drop(visitor);
@@ -347,13 +321,12 @@ fn out_of_descriptors(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     ctx.step(format!("{TOO_MANY} clients connect"));
     let crowd = crowd(ctx)?;
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     // Some runtimes close newcomers themselves before the last descriptor is used.
     while ctx.usage()?.descriptors < DESCRIPTORS as usize - 2 && !crowd.iter().any(was_ended) {
-        if Instant::now() > deadline {
+        if !patience.pause() {
             return Err(inconclusive("the server did not use up its descriptors"));
         }
-        thread::sleep(Duration::from_millis(20));
     }
     if ctx.process()?.wait(LAST_BREATH).is_some() {
         let message = "the server ended when it ran out of descriptors";
@@ -367,14 +340,12 @@ fn out_of_descriptors(ctx: &mut Context) -> Outcome {
     says_it_once(ctx)?;
     ctx.step("they all leave");
     drop(crowd);
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     let mut carol = loop {
         // Those who waited in the queue of the kernel may be in the way for a moment.
         match ctx.quietly(|ctx| ctx.joins("carol")) {
             Ok(carol) => break carol,
-            Err(_) if Instant::now() < deadline && ctx.process()?.is_running() => {
-                thread::sleep(Duration::from_millis(50));
-            }
+            Err(_) if ctx.process()?.is_running() && patience.pause() => {}
             Err(trouble) => {
                 return Err(trouble).means(
                     "fd-limit-is-fatal",
@@ -413,8 +384,8 @@ fn was_ended(socket: &Socket) -> bool {
 fn says_it_once(ctx: &mut Context) -> Outcome {
     let stderr = std::sync::Arc::clone(&ctx.process()?.stderr);
     ctx.step("the server must say so on stderr, once");
-    let patience = ctx.patience;
-    stderr.wait(patience, |screen| (!screen.lines.is_empty()).then_some(()));
+    let mut patience = ctx.new_patience();
+    stderr.wait_within(&mut patience, |screen| (!screen.lines.is_empty()).then_some(()));
     let lines = stderr.lock().lines.len();
     match lines {
         1..=10 => Ok(()),
@@ -424,7 +395,7 @@ fn says_it_once(ctx: &mut Context) -> Outcome {
         )
         .expected("a line on stderr")
         .got("nothing")
-        .late()),
+        .after(patience.over())),
         _ => Err(fail("fd-limit-is-fatal", "the server must say it once, not again and again")
             .expected("a line on stderr")
             .got(format!("{lines} lines"))),

@@ -1,10 +1,8 @@
 //! Who decides in a room: rule S5.6.
 
 use super::talk::{check, is_of};
-use crate::check::context::LOOK_AGAIN;
 use crate::check::outcome::fail;
 use crate::check::{Check, Context, Label, Outcome, Person};
-use std::time::Instant;
 
 const ROLE: &[&str] = &["role-not-checked"];
 const OUTLIVES: &[&str] = &["room-outlives-itself"];
@@ -242,7 +240,7 @@ fn new_room(ctx: &mut Context, room: &str, mut bob: Person) -> Outcome {
 }
 
 fn is_gone(ctx: &mut Context, name: &str, asker: &mut Person) -> Outcome {
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = ctx.new_patience();
     ctx.step(format!("{} asks until {name} is gone", asker.name));
     let line = format!("/msg {name} gone?\n");
     loop {
@@ -250,11 +248,10 @@ fn is_gone(ctx: &mut Context, name: &str, asker: &mut Person) -> Outcome {
         if ctx.catches_up(asker)?.error().is_some() {
             return Ok(());
         }
-        if Instant::now() > deadline {
+        if !patience.pause() {
             let message = format!("{name} has left, and is still known");
-            return Err(fail("ghost-user", message).late());
+            return Err(fail("ghost-user", message).after(patience.over()));
         }
-        std::thread::sleep(LOOK_AGAIN);
     }
 }
 

@@ -6,7 +6,6 @@ use super::talk::{PRIVATE, SPEAKING, check, is_of, is_said_in};
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome};
-use std::time::Instant;
 
 const LEAKS: &[&str] = &["leaks-across-rooms"];
 
@@ -137,7 +136,7 @@ fn nameless(ctx: &mut Context) -> Outcome {
     ctx.may(&mut alice, &format!("/join {den}"))?;
     ctx.may(&mut alice, "/me waits")?;
     silent.line(&silent.name.clone())?;
-    let first = silent.next_of_any_kind(Instant::now() + ctx.patience);
+    let first = silent.next_of_any_kind(&mut silent.new_patience());
     let welcome = format!("* welcome {}", silent.name);
     match first {
         Heard::Line(line) if line.starts_with(&welcome) => Ok(()),
@@ -146,7 +145,7 @@ fn nameless(ctx: &mut Context) -> Outcome {
                 .expected(format!("{welcome}: ..."))
                 .got(line))
         }
-        other => Err(wrong("no welcome").got(other.in_words()).late()),
+        other => Err(wrong("no welcome").got(other.in_words()).after(silent.peer.over)),
     }
 }
 

@@ -2,17 +2,18 @@
 
 use super::basics::ONE_LINE;
 use super::framing::JOINED;
-use crate::check::context::LOOK_AGAIN;
 use crate::check::difference::visible;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+use crate::patience::Patience;
 use std::time::{Duration, Instant};
 
 /// For a server that answers no mistake it cannot be seen who is still known.
 pub const UNKNOWN: &str = "an-unknown-user-is-an-error";
 
-/// An answer that has not come by then may never come: then something is asked that has one.
+/// An answer that a server which rests has not given by then never comes: then something is asked
+/// that has one.
 const QUICK_ANSWER: Duration = Duration::from_millis(500);
 
 const fn check(
@@ -78,7 +79,7 @@ fn own_address(ctx: &mut Context) -> Outcome {
     let address = bob.peer.address()?;
     let expected = format!("You are connected from: {address}");
     // Even where a program's own words for a greeting are lived with, this is about the greeting.
-    let heard = bob.next_of_any_kind(Instant::now() + ctx.patience);
+    let heard = bob.next_of_any_kind(&mut bob.new_patience());
     bob.judges(heard, &expected)
 }
 
@@ -135,13 +136,10 @@ fn renaming(ctx: &mut Context) -> Outcome {
 
 /// One of two outcomes; which one comes is what the check wants to know.
 fn until_either_hears(one: &mut Person, other: &mut Person) {
-    let deadline = Instant::now() + one.patience;
-    while one.peer.unread().is_empty()
-        && other.peer.unread().is_empty()
-        && Instant::now() < deadline
-    {
-        one.peer.receive_until(Instant::now() + LOOK_AGAIN);
-        other.peer.receive_until(Instant::now() + LOOK_AGAIN);
+    let mut patience = one.new_patience();
+    while one.peer.unread().is_empty() && other.peer.unread().is_empty() && patience.pause() {
+        one.peer.receive_until(Instant::now());
+        other.peer.receive_until(Instant::now());
     }
 }
 
@@ -178,7 +176,7 @@ fn only_the_addressee(ctx: &mut Context) -> Outcome {
     let part = &bob.name[..bob.name.len() - 1];
     alice.says(part, "for nobody")?;
     // Whether that is answered is another check's matter; but the marker must not join it.
-    alice.peer.receive_until(Instant::now() + QUICK_ANSWER);
+    waits_for_an_answer(&mut alice);
     ctx.nothing_before_a_marker(&mut alice, &mut bob).because("a part of a name is nobody's name")
 }
 
@@ -206,10 +204,14 @@ fn empty_text(ctx: &mut Context) -> Outcome {
 /// at once: a server that takes one read for one line would see both as one, or not, by chance.
 fn answered_with_an_error(_: &mut Context, alice: &mut Person, why: &str) -> Outcome {
     let name = alice.name.clone();
-    alice.peer.receive_until(Instant::now() + QUICK_ANSWER);
+    waits_for_an_answer(alice);
     alice.says(&name, "a line to myself")?;
     alice.hears_error().means("silent-error", why)?;
     alice.hears(&name, "a line to myself").because("one error for one line")
+}
+
+fn waits_for_an_answer(alice: &mut Person) {
+    alice.peer.receives(&mut Patience::new(alice.peer.worker, QUICK_ANSWER));
 }
 
 fn to_oneself(ctx: &mut Context) -> Outcome {
@@ -247,7 +249,7 @@ fn unregistered(ctx: &mut Context) -> Outcome {
             return Err(wrong("who has no name may not send, and must be told so")
                 .expected("! ...\\n, and nothing for bob")
                 .got(format!("the sender got {}, bob got {delivered}", other.in_words()))
-                .late())
+                .after(stranger.peer.over))
             .means("unregistered-may-send", "a client without a name was not refused");
         }
     }

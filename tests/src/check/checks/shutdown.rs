@@ -91,7 +91,9 @@ mod unix {
                 hears_the_end(person).because(format!("everyone is told of {signal}"))?;
             }
             if silent.peer.read_to_end(ctx.patience) != Some(End::Closed) {
-                return Err(wrong("who has no name is disconnected as well").late());
+                return Err(
+                    wrong("who has no name is disconnected as well").after(silent.peer.over)
+                );
             }
             let heard = String::from_utf8_lossy(&silent.peer.received).into_owned();
             if heard.contains(NOTICE) {

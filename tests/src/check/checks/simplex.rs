@@ -233,7 +233,8 @@ fn sends_nothing(ctx: &mut Context) -> Outcome {
     match end {
         Some(End::Closed) => Ok(()),
         Some(End::Reset) => Err(wrong("the connection was reset").expected("end of stream")),
-        None => Err(fail("ignores-eof", "the server does not close after its client's end").late()),
+        None => Err(fail("ignores-eof", "the server does not close after its client's end")
+            .after(alice.peer.over)),
     }
 }
 
@@ -271,7 +272,7 @@ fn exit(ctx: &mut Context) -> Outcome {
     match alice.peer.read_to_end(ctx.patience) {
         Some(End::Closed) => {}
         Some(End::Reset) => return Err(wrong("`exit` ended in a reset").expected("end of stream")),
-        None => return Err(wrong("`exit` does not end the connection").late()),
+        None => return Err(wrong("`exit` does not end the connection").after(alice.peer.over)),
     }
     // She stays connected. Who waits for her end must not wait for ever (5 s, says L10).
     ctx.patience = ctx.patience.max(FAREWELL_PATIENCE);

@@ -1,46 +1,27 @@
 //! One who does not read, and what that may cost others: rule L13.
 
 use super::basics::ONE_LINE;
-use super::flood::{OWED_BYTES_MAX, SMALL_BUFFER, Scene, begins_to_read, more_than_can_wait};
+use super::flood::{
+    NO_PROCESSOR_TIME, SMALL_BUFFER, Scene, begins_to_read, kernel_takes, more_than_can_wait,
+};
 use super::framing::JOINED;
 use crate::check::dialect::CHATS;
 use crate::check::drain::{Pushed, push};
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::{Check, Context, Label, Outcome, Person};
-use crate::resources::socket_buffers_bytes_max;
+use crate::patience::Over;
+use crate::resources::queues;
 
-/// By how much a server's memory may grow, beside what an ordinary flood makes it grow.
-pub(super) const GROWTH_BYTES_MAX: u64 = 24 << 20;
-
-/// By how much memory may grow from `before`. A runtime that collects its garbage lets it lie for
-/// a while, and compiles what it runs often: Node grows by its own size again, and then no more.
-/// Such runtimes are large from the start.
-pub(super) fn growth_bytes_max(before: u64, at_least: u64) -> u64 {
-    at_least.max(2 * before)
-}
-
-/// Bytes of a flood that would show in the memory if they were kept.
-pub(super) fn memory_flood_bytes(growth_bytes_max: u64) -> usize {
-    (growth_bytes_max + growth_bytes_max / 4) as usize
-}
+/// Bytes that are kept for one who does not read, beside what the kernel holds, and that show that
+/// there is no bound: many times the bound of the rule.
+const KEPT_BYTES: usize = 24 << 20;
 
 /// Lines of one who has no name, between two probes: little enough that a slow server is
 /// through with them at once.
 const NAMELESS_LINES_PER_ROUND: usize = 1024;
 
-/// By how much memory may grow for one who has no name, and who makes the server answer much
-/// more than that.
-const NAMELESS_GROWTH_BYTES_MAX: u64 = 8 << 20;
-
-/// More than a runtime leaves uncollected, and little enough for the machine.
-const NO_GARBAGE_BYTES: u64 = 512 << 20;
-
-/// How much of a flood goes between two looks at the memory.
-const FLOOD_PART_BYTES: usize = 2 << 20;
-
-/// How many times what a server has grown by it is sent once more, to see whether it grows on: a
-/// JVM leaves about 200 MB uncollected, and takes them early or late.
-const GARBAGE_FLOOD: usize = 3;
+/// The same for one who has no name: bytes of answers to bad lines, which are short.
+const KEPT_FOR_NAMELESS_BYTES: usize = 8 << 20;
 
 /// Bad lines that are answered before one stops reading, to know how long an answer is.
 const SAMPLE_LINES: usize = 16;
@@ -115,87 +96,50 @@ pub(super) fn closed_at_the_bound(ctx: &mut Context) -> Outcome {
     begins_to_read(&scene.slow);
     let slow = &mut scene.slow.peer;
     slow.receive_up_to(flood.taken, ctx.patience);
-    let got = slow.received.len();
+    let (got, over) = (slow.received.len(), slow.over);
     if slow.end.is_some() && got < flood.taken {
         return Ok(());
     }
     Err(fail("unbounded-queue", "one who does not read was never closed")
         .expected("slow is closed when more than the bound is owed to it")
         .got(format!("slow received {got} bytes late, of {} sent", flood.taken))
-        .late())
+        .after(over))
 }
 
+/// What the server has taken for one who does not read, and the kernel does not hold, is in the
+/// server's memory if that one receives it after all. It is counted, so the size of a runtime and its
+/// garbage are no matter.
 fn memory_is_bounded(ctx: &mut Context) -> Outcome {
+    let kernel = kernel_takes()?;
     let mut scene = Scene::new(ctx)?;
-    // What the first flood costs is what any flood costs this server: by its end the one who does
-    // not read is closed, or everything more is kept for it.
-    let growth_max = growth_bytes_max(ctx.usage()?.resident_bytes, GROWTH_BYTES_MAX);
-    let mut flood = scene.flood(ctx, more_than_can_wait())?;
-    let usual = ctx.usage()?.resident_bytes;
-    let goal = memory_flood_bytes(growth_max);
-    let (mut sent, mut grown) = (0, 0);
-    while flood.held_back.is_none() && sent < goal && grown <= growth_max {
-        flood = ctx.quietly(|ctx| scene.flood(ctx, FLOOD_PART_BYTES))?;
-        sent += flood.taken;
-        grown = ctx.usage()?.resident_bytes.saturating_sub(usual);
+    let flood = scene.flood(ctx, kernel + KEPT_BYTES)?;
+    if flood.held_back.is_some() {
+        return scene.proves_full(ctx, flood);
     }
-    ctx.step(format!("{sent} bytes more made it grow by {} KiB", grown >> 10));
-    match grown <= growth_max {
-        true => scene.proves_full(ctx, flood),
-        false => is_garbage(ctx, &mut scene, grown),
+    begins_to_read(&scene.slow);
+    let all = flood.lines * (scene.as_heard_by_slow().len() + 1);
+    let slow = &mut scene.slow.peer;
+    slow.receive_up_to(all, ctx.patience);
+    let got = slow.received.len();
+    if got >= all {
+        return Err(fail("unbounded-queue", "memory grows for a client that does not read")
+            .expected("slow is closed at a bound, or alice is held back")
+            .got(format!("{got} bytes were kept for slow: the kernel holds {kernel} of them")));
     }
-}
-
-/// Garbage is collected at some size; what is kept for slow grows with every line.
-fn is_garbage(ctx: &mut Context, scene: &mut Scene, grown: u64) -> Outcome {
-    let before = ctx.usage()?.resident_bytes;
-    let sent = scene.flood(ctx, GARBAGE_FLOOD * grown as usize)?.taken as u64;
-    let more = ctx.usage()?.resident_bytes.saturating_sub(before);
-    if more < sent / 2 {
-        return Ok(());
+    match (slow.end, slow.over) {
+        (None, Over::Unknown) => Err(inconclusive("the server got no processor time to send")),
+        _ => Ok(()), // refused, by whatever means
     }
-    Err(fail("unbounded-queue", "memory grows for a client that does not read")
-        .expected("a bound, or garbage that is collected at some size")
-        .got(format!(
-            "{} MiB more, and with {} MiB sent {} more",
-            grown >> 20,
-            sent >> 20,
-            more >> 20
-        )))
-}
-
-/// More than `growth_max` bytes above `before`?
-pub(super) fn grown_too_much(
-    ctx: &mut Context,
-    (before, growth_max): (u64, u64),
-    misconception: &'static str,
-    what: &str,
-    sent: usize,
-) -> Outcome {
-    let grown = ctx.usage()?.resident_bytes.saturating_sub(before);
-    if grown <= growth_max {
-        return Ok(());
-    }
-    Err(fail(misconception, what)
-        .expected(format!("at most {} MiB more", growth_max >> 20))
-        .got(format!("{} MiB more after {} KiB", grown >> 20, sent >> 10)))
 }
 
 fn nameless_and_slow(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     let mut stranger = ctx.dials_with("stranger", Some(SMALL_BUFFER))?;
     let answer_bytes = bytes_of_an_answer(ctx, &mut stranger)?;
-    let owed_max = socket_buffers_bytes_max() + OWED_BYTES_MAX;
-    let before = ctx.usage()?.resident_bytes;
-    let growth_max = growth_bytes_max(before, NAMELESS_GROWTH_BYTES_MAX);
-    let goal = (owed_max + memory_flood_bytes(growth_max)) / answer_bytes;
+    let goal = (kernel_takes()? + KEPT_FOR_NAMELESS_BYTES) / answer_bytes;
     ctx.step(format!("stranger reads no more, and sends {goal} bad lines, one after the other"));
-    let too_much = |ctx: &mut Context, growth_max, sent| {
-        let what = "memory grows for one without a name who does not read";
-        grown_too_much(ctx, (before, growth_max), "unbounded-queue", what, sent)
-    };
     let lines = b"1\n".repeat(NAMELESS_LINES_PER_ROUND);
-    for round in 0..goal / NAMELESS_LINES_PER_ROUND {
+    for round in 0..goal.div_ceil(NAMELESS_LINES_PER_ROUND) {
         let pushed = push(&stranger, &lines);
         let text = format!("probe {round}");
         alice.send_silently(format!("{}\n", ctx.protocol.saying(&bob.name, &text)).as_bytes())?;
@@ -203,15 +147,35 @@ fn nameless_and_slow(ctx: &mut Context) -> Outcome {
             "slow-reader-stalls-others",
             "one without a name does not read, and others wait",
         )?;
-        // Until it is held back or closed, much of the growth may be garbage that lies about.
-        too_much(ctx, growth_max.max(NO_GARBAGE_BYTES), round * lines.len())?;
-        if pushed != Pushed::All {
-            return Ok(()); // held back or closed: both are bounds
+        match pushed {
+            Pushed::All => {}
+            Pushed::HeldBack(_) | Pushed::Ended => return Ok(()), // both are bounds
+            Pushed::Unknown => return Err(inconclusive(NO_PROCESSOR_TIME)),
         }
     }
     ctx.until_at_rest();
-    ctx.step("all of them were taken: more is owed than the kernel holds and the bound");
-    too_much(ctx, growth_max, goal * 2)
+    if holds_back(ctx, &stranger)? {
+        return Ok(());
+    }
+    begins_to_read(&stranger);
+    let all = stranger.peer.received.len() + goal * answer_bytes;
+    stranger.peer.receive_up_to(all, ctx.patience);
+    let got = stranger.peer.received.len();
+    if got < all {
+        return Ok(());
+    }
+    Err(fail("unbounded-queue", "memory grows for one without a name who does not read")
+        .expected("stranger is closed at a bound, or nothing more is read of it")
+        .got(format!("{got} bytes of answers, when it reads at last")))
+}
+
+/// Whether the kernel still holds something that `stranger` has sent: the server does not read on.
+fn holds_back(ctx: &mut Context, stranger: &Person) -> Outcome<bool> {
+    if !cfg!(target_os = "linux") {
+        return Err(inconclusive("only Linux tells what a server has not read yet"));
+    }
+    let (server, client) = (ctx.address()?.port(), stranger.peer.address()?.port());
+    Ok(queues(server, client).is_some_and(|queues| queues.received > 0))
 }
 
 /// How much the server sends to one without a name for each bad line.

@@ -5,7 +5,6 @@ use crate::check::difference::{brief, visible};
 use crate::check::outcome::wrong;
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
-use std::time::Instant;
 
 /// Every other check of S5 stands behind these two.
 pub const PRIVATE: &str = "a-private-message-reaches-its-addressee";
@@ -262,18 +261,20 @@ impl Person {
 
     /// The server must end this connection in order, whatever comes before.
     pub fn hears_all_to_the_end(&mut self) -> Outcome {
-        while self.peer.next_line(self.patience).is_some() {}
+        let mut patience = self.new_patience();
+        while self.peer.next_line_within(&mut patience).is_some() {}
         self.hears_end()
     }
 }
 
 fn lines_until(person: &mut Person, last: &str) -> Outcome<Lines> {
     let mut lines = Lines { who: person.name.clone(), lines: Vec::new() };
+    let mut patience = person.new_patience();
     loop {
-        match person.next_of_any_kind(Instant::now() + person.patience) {
+        match person.next_of_any_kind(&mut patience) {
             Heard::Line(line) if line == last => return Ok(lines),
             Heard::Line(line) => lines.lines.push(line),
-            Heard::Nothing(_) => return Err(lines.lack(last).late()),
+            Heard::Nothing(_) => return Err(lines.lack(last).after(person.peer.over)),
             Heard::End(_) => {
                 let message = format!("the server ended the connection of {}", person.name);
                 return Err(lines.wrong(message, last));

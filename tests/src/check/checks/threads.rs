@@ -6,7 +6,6 @@ use crate::check::difference::brief;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
-use std::time::Instant;
 
 /// Clients with names of 20 characters: more than a welcome of 8192 bytes can name.
 const MANY: usize = 400;
@@ -126,13 +125,13 @@ fn nameless_hears_nothing(ctx: &mut Context) -> Outcome {
     alice.leaves();
     bob.hears_notice(&format!("`* {name} left`"), |line| line == format!("* {name} left"))?;
     silent.line(&silent.name.clone())?;
-    let first = silent.next_of_any_kind(Instant::now() + ctx.patience);
+    let first = silent.next_of_any_kind(&mut silent.new_patience());
     match first {
         Heard::Line(line) if line.starts_with(&format!("* welcome {}", silent.name)) => Ok(()),
         Heard::Line(line) => Err(wrong("a client without a name received something")
             .expected(format!("* welcome {}: ...", silent.name))
             .got(line)),
-        other => Err(wrong("no welcome").got(other.in_words()).late()),
+        other => Err(wrong("no welcome").got(other.in_words()).after(silent.peer.over)),
     }
 }
 
@@ -273,16 +272,18 @@ fn hears_no_notice(
     let marker = format!("marker-{}", ctx.random.u32(..));
     alice.says(&bob.name, &marker)?;
     let expected = ctx.protocol.heard(&alice.name, &marker);
-    let deadline = Instant::now() + ctx.patience;
+    let mut patience = bob.new_patience();
     loop {
-        match bob.next_of_any_kind(deadline) {
+        match bob.next_of_any_kind(&mut patience) {
             Heard::Line(line) if line == unwanted => {
                 return Err(wrong("it was told too often").expected(expected).got(line));
             }
             Heard::Line(line) if line == expected => return Ok(()),
             Heard::Line(_) => {}
             other => {
-                return Err(wrong("the marker did not come").got(other.in_words()).late());
+                return Err(wrong("the marker did not come")
+                    .got(other.in_words())
+                    .after(bob.peer.over));
             }
         }
     }

@@ -1,13 +1,15 @@
 //! Endless lines, and lines that writers do not finish: rules L3 and L12.
 
 use super::basics::ONE_LINE;
-use super::flood::{FLOOD_TEXT_BYTES, SMALL_BUFFER, begins_to_read, more_than_can_wait};
-use super::framing::JOINED;
-use super::slow::{
-    GROWTH_BYTES_MAX, STALLS, check, grown_too_much, growth_bytes_max, memory_flood_bytes,
+use super::flood::{
+    FLOOD_TEXT_BYTES, NO_PROCESSOR_TIME, SMALL_BUFFER, begins_to_read, more_than_can_wait,
 };
+use super::framing::JOINED;
+use super::memory;
+use super::slow::{STALLS, check};
 use crate::check::drain::{Drain, Pushed, push};
 use crate::check::outcome::{fail, inconclusive, wrong};
+use crate::check::target::StartOptions;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
 
 pub static CHECKS: &[Check] = &[
@@ -41,41 +43,46 @@ pub static CHECKS: &[Check] = &[
 ];
 
 fn endless_line(ctx: &mut Context) -> Outcome {
+    ctx.start(StartOptions { environment: memory::ENVIRONMENT, ..StartOptions::default() })?;
     let (mut alice, mut bob) = ctx.two()?;
     let endless = ctx.joins("endless")?;
     let _reads = Drain::of(&endless, |_| false)?;
-    let before = ctx.usage()?.resident_bytes;
-    let growth_max = growth_bytes_max(before, GROWTH_BYTES_MAX);
-    let goal = memory_flood_bytes(growth_max);
-    ctx.step(format!("endless sends {} MiB without an LF", goal >> 20));
-    let piece = vec![b'x'; 256 * 1024];
-    let mut sent = 0;
-    while sent < goal && push(&endless, &piece) == Pushed::All {
-        sent += piece.len();
-        grown_too_much(
-            ctx,
-            (before, growth_max),
-            "unbounded-line",
-            "memory grows with a line that never ends",
-            sent,
-        )?;
+    ctx.step("endless sends more and more without an LF");
+    let grown = memory::grows_without_end(ctx, |bytes| sends(&endless, bytes))?;
+    if let Some(grown) = grown {
+        return Err(fail("unbounded-line", "memory grows with a line that never ends")
+            .expected("a bound, or garbage that is collected at some size")
+            .got(grown));
     }
     alice.says(&bob.name, "still here?")?;
     bob.hears(&alice.name, "still here?")
         .means("unbounded-line", "an endless line stops the others")?;
-    if sent < goal {
+    if !sends(&endless, b"\n".len())? {
         return Err(wrong("the connection must go on, however long the line is")
-            .expected(format!("{} MiB are read", goal >> 20))
-            .got(format!("after {sent} bytes the server read no more"))
+            .expected("all of it is read")
+            .got("the server read no more, or ended the connection")
             .late());
     }
-    if push(&endless, b"\n") != Pushed::All {
-        return Err(wrong("the connection must go on after the line").late());
-    }
+    push(&endless, b"\n");
     let line = format!("{}\n", ctx.protocol.saying(&bob.name, "done"));
     push(&endless, line.as_bytes());
     bob.hears(&endless.name, "done")
         .means("unbounded-line", "the line after an endless one must work")
+}
+
+/// So many bytes of a line that does not end. Whether all of them were taken.
+fn sends(endless: &Person, bytes: usize) -> Outcome<bool> {
+    let piece = vec![b'x'; 256 * 1024];
+    let mut left = bytes;
+    while left > 0 {
+        let length = left.min(piece.len());
+        match push(endless, &piece[..length]) {
+            Pushed::All => left -= length,
+            Pushed::HeldBack(_) | Pushed::Ended => return Ok(false),
+            Pushed::Unknown => return Err(inconclusive(NO_PROCESSOR_TIME)),
+        }
+    }
+    Ok(true)
 }
 
 /// Lines of each flooder between two looks at how far the server is.
@@ -115,6 +122,9 @@ fn lines_do_not_mix(ctx: &mut Context) -> Outcome {
             });
             both.map(|one| one.join().unwrap_or(Pushed::Ended))
         });
+        if pushed.contains(&Pushed::Unknown) {
+            return Err(inconclusive(NO_PROCESSOR_TIME));
+        }
         if pushed.contains(&Pushed::Ended) {
             return Err(inconclusive("the server ended a flooder before late's buffer was full"));
         }
@@ -249,10 +259,8 @@ const BROADCAST_LINES_HALF: usize = BROADCAST_LINES / 2;
 
 /// Something waits for `victim` that it has not read: so something is owed to it.
 pub(super) fn proves_unread(victim: &Person) -> Outcome {
-    let mut byte = [0];
-    victim.peer.socket.set_read_timeout(Some(victim.patience))?;
-    match victim.peer.socket.peek(&mut byte) {
-        Ok(1..) => Ok(()),
-        _ => Err(inconclusive("nothing was on its way to the one who resets")),
+    match victim.peer.has_something_to_read(&mut victim.new_patience())? {
+        true => Ok(()),
+        false => Err(inconclusive("nothing was on its way to the one who resets")),
     }
 }
