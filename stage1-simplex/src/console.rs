@@ -1,54 +1,66 @@
-//! What the person at this terminal sees: the chat on stdout, everything else on stderr.
+//! Layer: beside the path. What the person at this terminal sees: the chat on stdout, everything
+//! else on stderr, and `<You>` where they may type.
 //!
-//! This file is the same in every stage and has nothing to do with networks, but for the address
-//! that others on the network can reach.
+//! Whoever prints waits until somebody reads it. Here only one other person waits with us; from
+//! stage 3 on it would be everybody. This file is the same in stages 1 and 2.
 
 use std::fmt::Display;
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// To the beginning of the line, and erase it: the prompt makes room for what arrives. A line
+/// half typed disappears from view with it, though not from the terminal's input (see stage 5).
+const MAKE_ROOM: &str = "\r\x1b[K";
+
+/// Begins with `MAKE_ROOM`: however often two threads draw it, it stands there once. So no lock
+/// is needed, and none lets one direction of stage 2 wait for the other.
+const PROMPT: &str = "\r\x1b[K<You> ";
+
+/// May the user type? Never true without a terminal.
+static ASKS: AtomicBool = AtomicBool::new(false);
+
+/// With `-v`.
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Asks the user for a line, on a terminal.
+pub fn ask() {
+    ASKS.store(io::stdin().is_terminal() && io::stdout().is_terminal(), Relaxed);
+    draw(PROMPT);
+}
+
+/// No prompt stays behind where there is no more to type.
+pub fn ask_no_more() {
+    draw(MAKE_ROOM);
+    ASKS.store(false, Relaxed);
+}
 
 /// Prints one line of the chat. `println!` would end the program when nobody reads its output
-/// any more (`| head -1`); a server has other clients to care for.
+/// any more (`| head -1`).
 pub fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    draw(MAKE_ROOM);
+    let _ = writeln!(io::stdout(), "{line}");
+    draw(PROMPT);
 }
 
 /// Tells the person, not the chat, that something is wrong.
 pub fn warn(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    draw(MAKE_ROOM);
+    let _ = writeln!(io::stderr(), "{line}");
+    draw(PROMPT);
 }
 
-/// Says where the server listens (rule L15) and, when that is every address of this machine,
-/// what people on other machines type.
-pub fn announce(address: SocketAddr) {
-    say(format_args!("listening on {address}"));
-    if address.ip().is_unspecified() {
-        let host = lan_address().map_or("ADDRESS-OF-THIS-MACHINE".to_string(), |ip| ip.to_string());
-        let program = env!("CARGO_PKG_NAME");
-        say(format_args!(
-            "on this network others type: {program} client {host} {}",
-            address.port()
-        ));
+fn draw(text: &str) {
+    if ASKS.load(Relaxed) {
+        let _ = write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
     }
 }
 
-/// The address under which this machine is known on its network. `connect` on a UDP socket
-/// sends nothing; it only makes the kernel choose a route, and with it an address of ours.
-fn lan_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?; // an address for documentation (RFC 5737)
-    Some(socket.local_addr().ok()?.ip())
-}
-
-static VERBOSE: AtomicBool = AtomicBool::new(false);
-
 pub fn set_verbose(verbose: bool) {
-    VERBOSE.store(verbose, Ordering::Relaxed);
+    VERBOSE.store(verbose, Relaxed);
 }
 
 pub fn is_verbose() -> bool {
-    VERBOSE.load(Ordering::Relaxed)
+    VERBOSE.load(Relaxed)
 }
 
 /// `explain!("{n} bytes made {m} lines")`: with `-v`, says on stderr what the program does and

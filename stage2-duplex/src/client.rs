@@ -1,60 +1,64 @@
-//! Connects, and then does what the server does: `talk.rs` knows no difference.
+//! Layer: the other end. Does once what the server does again and again. `talk.rs` knows no difference.
 
-use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
-use crate::console::explain;
-use crate::line::{CLIENT_LINE_BYTES_MAX, SERVER_LINE_BYTES_MAX};
-use crate::prompt;
-use crate::talk::{self, Ending, Talk};
+use crate::console::{self, explain};
+use crate::farewell::ENDING_GRACE;
+use crate::line::CLIENT_LINE_BYTES_MAX;
+use crate::server::SERVER_LINE_BYTES_MAX;
+use crate::talk::{self, Event, Main, Voice};
 
 // ANCHOR: run
-/// Returns when both directions have ended: `Ok` after an orderly end, an error after a reset.
-pub fn run(host: &str, port: u16) -> anyhow::Result<()> {
-    let socket = Arc::new(connect(host, port)?);
-    let talk = Arc::new(Talk::of_a_client(Arc::clone(&socket)));
-    talk::start_speaking(&talk, CLIENT_LINE_BYTES_MAX).context("cannot start a thread")?;
+/// Returns when the server has ended: `Ok` after an orderly end, an error after a reset.
+pub fn run(socket: TcpStream) -> anyhow::Result<()> {
+    socket.set_nodelay(true).context("cannot set TCP_NODELAY")?; // a line leaves when it is typed
+    let (own, server) = (socket.local_addr()?, socket.peer_addr()?);
+    explain!("connected to {server} from {own}: a port of our own, which our kernel chose");
 
-    let end = converse(&talk, &socket);
-    prompt::close();
-    end.with_context(|| format!("the connection to {host}:{port} broke"))?;
-    prompt::warn("the connection to the server has ended");
-    Ok(())
-}
+    let socket = Arc::new(socket);
+    let mut voice = Voice { socket: Some(Arc::clone(&socket)), ..Voice::default() };
+    let hear = move |main: &Main| talk::hear(&socket, server, SERVER_LINE_BYTES_MAX, main);
+    let (events, network) = talk::start(CLIENT_LINE_BYTES_MAX, hear)?;
 
-fn converse(talk: &Talk, socket: &TcpStream) -> std::io::Result<()> {
-    match talk::hear(socket, socket.peer_addr()?, SERVER_LINE_BYTES_MAX)? {
-        Ending::Exit => {
-            talk.end();
-            talk::ignore_the_rest(socket);
+    for event in &events {
+        match event {
+            Event::Connected(_) => {} // we are; only a server is told so
+            Event::Typed(line, _done) => voice.say(&line),
+            Event::InputEnded => voice.half_close(),
+            Event::PeerEnded => {
+                say_the_rest(&mut voice, &events);
+                break;
+            }
+            Event::Over(_) => break,
         }
-        Ending::EndOfStream if talk.is_open() && !talk.peer_is_gone() => {
-            prompt::warn("the server has ended its side; your lines still go there");
-            talk.wait_for_our_end()?;
-        }
-        Ending::EndOfStream => {}
     }
+    let ending = network.join().expect("nothing panics there");
+    console::ask_no_more();
+    let ending = ending.and(voice.failure.map_or(Ok(()), Err));
+    ending.with_context(|| format!("the connection to {server} broke"))?;
+    console::warn("the connection has ended");
     Ok(())
 }
 // ANCHOR_END: run
 
-fn connect(host: &str, port: u16) -> anyhow::Result<TcpStream> {
-    let socket = TcpStream::connect((host, port)).map_err(|error| {
-        let why = match error.kind() {
-            ErrorKind::ConnectionRefused => {
-                "connection refused; is a server running there? start it first".to_string()
-            }
-            ErrorKind::TimedOut => "no answer; is HOST right, and PORT open there?".to_string(),
-            _ => format!("{error}; is HOST right?"),
-        };
-        anyhow!("cannot connect to {host}:{port}: {why}")
-    })?;
-    socket.set_nodelay(true).context("cannot set TCP_NODELAY")?; // a line leaves when it is typed
-    if let (Ok(own), Ok(server)) = (socket.local_addr(), socket.peer_addr()) {
-        explain!("connected to {server} from {own}: a port of our own, which our kernel chose");
+// ANCHOR: say_the_rest
+/// The server sends no more. Does it still read? TCP has no question for that. So what our user
+/// had to say is still sent, a file of lines for instance, until nothing comes for the grace.
+///
+/// This is a guess, and it ends a user who types slowly. A real protocol has a word for it: each
+/// side says goodbye, as `exit` does here, and an end of stream without it is an accident.
+fn say_the_rest(voice: &mut Voice, events: &Receiver<Event>) {
+    while voice.socket.is_some()
+        && let Ok(event) = events.recv_timeout(ENDING_GRACE)
+    {
+        match event {
+            Event::Typed(line, _done) => voice.say(&line),
+            _ => voice.half_close(), // the input has ended; network has told all it had to tell
+        }
     }
-    Ok(socket)
 }
+// ANCHOR_END: say_the_rest

@@ -46,16 +46,20 @@ fn every_include_brings_something() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An anchor that no page shows only clutters the source.
+/// An anchor that no page shows only clutters the source. Of twin files, one is shown.
 fn every_anchor_is_shown() -> anyhow::Result<()> {
-    let shown: BTreeSet<_> =
-        includes()?.into_iter().filter_map(|it| Some((it.file, it.anchor?))).collect();
+    let mut shown = BTreeSet::new();
+    for Include { file, anchor, .. } in includes()? {
+        if let Some(anchor) = anchor {
+            shown.insert((fs::read_to_string(file)?, anchor));
+        }
+    }
     for stage in &STAGES {
         for file in files_below(&workspace().join(stage.package), "rs") {
             let text = fs::read_to_string(&file)?;
             let anchors = text.lines().filter_map(|line| line.trim().strip_prefix("// ANCHOR: "));
             for anchor in anchors {
-                let key = (file.canonicalize()?, anchor.to_string());
+                let key = (text.clone(), anchor.to_string());
                 ensure!(shown.contains(&key), "{}: nobody shows {anchor}", file.display());
             }
         }

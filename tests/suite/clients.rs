@@ -34,6 +34,8 @@ pub fn tests() -> Vec<Trial> {
             tests.push(test(name, move || check(stage)));
         }
     }
+    let name = "clients::stage2-duplex_sends_what_is_typed_to_a_server_that_has_ended_its_side";
+    tests.push(test(name, || half_closed_server(&STAGES[1])));
     tests
 }
 
@@ -224,6 +226,23 @@ fn escapes(stage: &'static Stage) -> anyhow::Result<()> {
     let harmful = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     ensure!(!shown.contains(harmful), "it showed {shown:?}");
     session.ends()
+}
+
+/// The server's user has nothing to say, and reads (rule S2.2).
+fn half_closed_server(stage: &'static Stage) -> anyhow::Result<()> {
+    let mut session = Session::start(stage, Stdio::piped())?;
+    session.server.half_close();
+    let lines: String = (0..LINES).map(|number| format!("{number} {:x<500}\n", "")).collect();
+    session.client.type_all_and_end(lines.clone().into_bytes());
+    let end = session.server.read_to_end(PATIENCE);
+    let words = session.client.last_words(9);
+    ensure!(end == Some(End::Closed), "no end of stream, but {end:?}\n{words}");
+    let received = String::from_utf8_lossy(&session.server.received);
+    let count = received.lines().count();
+    ensure!(received == lines, "{count} lines came of {LINES}\n{words}");
+    let status = session.client.wait(PATIENCE).context("the client does not end")?;
+    ensure!(status.success(), "{status}\n{words}");
+    Ok(())
 }
 
 const LINES: usize = 20_000;
