@@ -67,6 +67,9 @@ fn send_lines(socket: &TcpStream) -> io::Result<()> {
 /// `&TcpStream` can be written to, though nothing here is `mut`: the standard library has `Read`
 /// and `Write` for it too. A socket lives in the kernel, which lets any number of threads use it
 /// at once; what we hold is its number. So one thread may write while another one reads.
+///
+/// Waits when the kernel's buffers are full, until the server reads. That may be long: it does not
+/// read from us before the clients before us have ended.
 fn send(mut socket: &TcpStream, line: &str) -> io::Result<()> {
     socket.write_all(line.as_bytes())?;
     let count = line.len();

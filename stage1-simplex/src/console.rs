@@ -1,8 +1,11 @@
 //! Layer: beside the path. What the person at this terminal sees: the chat on stdout, everything
 //! else on stderr, and `<You>` where they may type.
 //!
-//! Whoever prints waits until somebody reads it. Here only one other person waits with us; from
-//! stage 3 on it would be everybody. This file is the same in stages 1 and 2.
+//! Shortcut: whoever prints waits until somebody reads it, for ever in a pipe that nobody reads or
+//! on a terminal held with Ctrl-S. Here only one other person waits with us. From stage 3 on it
+//! would be everybody, and there a queue stands before the screen.
+//!
+//! This file is the same in stages 1 and 2.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};

@@ -5,7 +5,7 @@
 //! 1. The design (5 minutes): `server.rs`.
 //! 2. The bytes (8 minutes): `line.rs`.
 //! 3. The other end (6 minutes): `client.rs`.
-//! 4. The rare faults (10 minutes): `farewell.rs`, `accept.rs`, `advice.rs`. On a good day they
+//! 4. The rare faults (11 minutes): `farewell.rs`, `accept.rs`, `advice.rs`. On a good day they
 //!    could chat without them.
 //!
 //! This file and `console.rs` lie beside the path: the command line, and the screen.

@@ -1,5 +1,6 @@
-//! Layer: the design. Accept one connection, show its lines until it ends, accept the next. One thread,
-//! and every call waits: while this server reads, nobody else is served.
+//! Layer: the design. Accept one connection, show its lines until it ends, accept the next.
+//!
+//! One thread, and every call waits: while this server reads, nobody else is served.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,10 +13,13 @@ use crate::farewell;
 use crate::line::{self, CLIENT_LINE_BYTES_MAX, LineReader, Next};
 
 // ANCHOR: run
-/// Serves one client after the other, for ever.
+/// Serves one client after the other, for ever: waits for one, then for its end.
 ///
 /// Since `listener` was bound, the kernel completes connections by itself and queues them. They
 /// wait, and even send, before they are accepted.
+///
+/// Shortcut: a client that says nothing keeps all others waiting as long as it likes. A real
+/// server serves many at once (stage 3), or gives each a limited time (stage 4).
 pub fn run(listener: &TcpListener) -> ! {
     loop {
         let (socket, client) = accept(listener);

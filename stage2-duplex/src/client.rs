@@ -1,4 +1,5 @@
-//! Layer: the other end. Does once what the server does again and again. `talk.rs` knows no difference.
+//! Layer: the other end. Does once what the server does again and again: `talk.rs` knows no
+//! difference.
 
 use std::net::TcpStream;
 use std::sync::Arc;

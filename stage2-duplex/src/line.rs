@@ -1,9 +1,10 @@
-//! Layer: the bytes. From a stream to lines. TCP carries a stream of bytes and knows no messages: what
-//! was sent as one piece may arrive in three, and three as one. A line ends where its LF is, and
-//! nowhere else.
+//! Layer: the bytes. From a stream to lines.
+//!
+//! TCP carries a stream of bytes and knows no messages: what was sent as one piece may arrive in
+//! three, and three as one. A line ends where its LF is, and nowhere else.
 //!
 //! A thread that may block can use the simplest way: ask for one line and wait until it is here.
-//! This file is the same in the stages 1 and 2; from stage 3 on, whoever reads must not wait.
+//! This file is the same in stages 1 and 2; from stage 3 on, whoever reads must not wait.
 
 use std::fmt::Display;
 use std::io::{self, Read};
@@ -54,8 +55,8 @@ impl<R: Read> LineReader<R> {
                 let line = self.bytes.drain(..=end).collect();
                 return Ok(self.check(line, Next::Line));
             }
-            // It is too long already; how much too long, nobody asks. Without this, a peer that
-            // never sends an LF would fill the memory.
+            // As long as the limit, and no LF: it is too long. How much too long nobody asks, so
+            // the rest is not kept. Else a peer that never sends an LF would fill the memory.
             self.bytes.truncate(self.line_bytes_max);
             if self.read()? == 0 {
                 let mut rest = mem::take(&mut self.bytes);
@@ -68,6 +69,8 @@ impl<R: Read> LineReader<R> {
         }
     }
 
+    /// What becomes of a line; `good` is `Next::Line` or `Next::Half`, which can be called like any
+    /// other function.
     fn check(&self, line: Vec<u8>, good: fn(String) -> Next) -> Next {
         let limit = self.line_bytes_max;
         if line.len() > limit {

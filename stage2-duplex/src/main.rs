@@ -5,7 +5,7 @@
 //! 1. The design (19 minutes): `talk.rs` has the two directions, `server.rs` who is spoken to.
 //! 2. The other end (4 minutes): `client.rs`.
 //! 3. The bytes (8 minutes), as in stage 1: `line.rs`.
-//! 4. The rare faults (10 minutes), as in stage 1: `farewell.rs`, `accept.rs`, `advice.rs`.
+//! 4. The rare faults (11 minutes), as in stage 1: `farewell.rs`, `accept.rs`, `advice.rs`.
 //!
 //! This file and `console.rs` lie beside the path: the command line, and the screen.
 

@@ -1,5 +1,5 @@
-//! Layer: the design. Talk with one client, then with the next, as in stage 1; but the server's user
-//! speaks too. `talk.rs` has the two directions, and the three threads.
+//! Layer: the design. Talk with one client, then with the next, as in stage 1; but the server's
+//! user speaks too. Read `talk.rs` first: it has the two directions, and the three threads.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::Receiver;
@@ -23,7 +23,8 @@ pub fn run(listener: TcpListener) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The thread `main`: waits for the next event, and does what it asks for.
+/// The thread `main`: waits for the next event, and does what it asks for. It ends with the
+/// program. A `_done` is dropped at the end of its arm, and so its sender knows.
 fn speak(events: &Receiver<Event>) {
     let mut voice = Voice::default();
     // A line that nobody was there for. It is not done, so stdin reads no other one.

@@ -2,14 +2,15 @@
 //!
 //! Three threads, each of which waits for one thing:
 //!
-//! | thread  | waits for                      | and then                                     |
-//! |---------|--------------------------------|----------------------------------------------|
-//! | stdin   | a line of the user             | hands it over: `read_input`                  |
-//! | network | bytes of the peer              | shows its lines, tells how it ended: `hear`  |
-//! | main    | an event of the other two      | writes to the socket: `Voice`                |
+//! | thread  | waits for                 | and then                                         |
+//! |---------|---------------------------|--------------------------------------------------|
+//! | stdin   | a line of the user        | hands it over: `read_input`                      |
+//! | network | bytes of the peer         | shows its lines, and tells how it ended: `hear`  |
+//! | main    | an event of the other two | writes to the socket: `Voice`                    |
 //!
 //! Main's loop over the events stands in `server.rs` and `client.rs`. It alone knows who is
 //! spoken to: nothing is changed by two threads, so nothing needs a lock.
+//!
 //! `hear` prints by itself and not by an event: a peer that does not read keeps main in its
 //! write, and what that same peer says must be shown meanwhile (rule S2.1).
 
