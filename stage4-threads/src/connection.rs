@@ -1,4 +1,4 @@
-//! Layer: the design. One client's connection: its socket, what it is owed, and how it ends. Its two
+//! Layer: the bytes. One client's connection: its socket, what it is owed, and how it ends. Its two
 //! threads share it: one reads, the other one writes. The loops in which they do so are in
 //! `server.rs`.
 
@@ -68,8 +68,7 @@ impl Connection {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// Wakes the reader, whatever the client does: it sees an end of stream, and does what it does
-    /// for everyone who leaves.
+    /// Wakes the reader: it sees an end of stream, and does what it does for everyone who leaves.
     pub fn end_reading(&self) {
         let _ = self.socket.shutdown(Shutdown::Read);
     }

@@ -36,16 +36,8 @@ struct Chat {
     connections: Table<Arc<Connection>>,
     /// What the room has decided. Empty when the lock is free.
     effects: Effects,
-    /// What is left to do when the lock is free again, because it wakes a thread.
-    wake_ups: WakeUps,
-}
-
-#[derive(Default)]
-struct WakeUps {
-    /// Those whose writers sleep, and have got work.
-    writers: Vec<Arc<Connection>>,
-    /// Those who are sent away: their readers may wait for ever.
-    readers: Vec<Arc<Connection>>,
+    /// Whose writers have to be woken when the lock is free again.
+    to_wake: Vec<Arc<Connection>>,
 }
 
 impl Hub {
@@ -54,7 +46,7 @@ impl Hub {
             room: Room::default(),
             connections: Table::new(),
             effects: Effects::default(),
-            wake_ups: WakeUps::default(),
+            to_wake: Vec::new(),
         };
         Hub { chat: Mutex::new(chat), turns: AtomicU64::new(0) }
     }
@@ -82,7 +74,8 @@ impl Hub {
     }
     // ANCHOR_END: obey
 
-    /// The server ends the connection. Its reader still comes and says that it `leave`s.
+    /// The server ends the connection. What the client is told is still sent (a writer that is stuck
+    /// gives up after a minute), and its reader still comes and says that it has ended.
     pub fn evict(&self, client: ClientId, why: Eviction) {
         self.turn(|chat| chat.room.evict(client, why, &mut chat.effects));
     }
@@ -94,7 +87,7 @@ impl Hub {
             chat.room.leave(client, &mut chat.effects);
             if let Some(connection) = chat.connections.remove(client) {
                 connection.outbox.close(None); // its writer sends what is there, and ends
-                chat.wake_ups.writers.push(connection);
+                chat.to_wake.push(connection);
             }
         });
     }
@@ -105,20 +98,19 @@ impl Hub {
     }
 
     // ANCHOR: turn
-    /// Decides and carries out, with the lock; wakes others without it. A thread that is woken
-    /// earlier runs into the lock, and each of a thousand wake-ups costs two changes of threads more.
+    /// Decides and carries out, with the lock; wakes the writers without it. Those that are woken
+    /// earlier run into the lock, fall asleep again, and have to be woken once more.
     fn turn<T>(&self, decide: impl FnOnce(&mut Chat) -> T) -> T {
         let mut chat = self.lock();
         let decision = decide(&mut chat);
         chat.carry_out();
-        let WakeUps { writers, readers } = std::mem::take(&mut chat.wake_ups);
+        let to_wake = std::mem::take(&mut chat.to_wake);
         drop(chat);
-        if writers.len() > 1 {
+        if to_wake.len() > 1 {
             self.let_others_add_theirs();
         }
-        writers.iter().for_each(|connection| connection.outbox.ring());
-        readers.iter().for_each(|connection| connection.end_reading());
-        explain!("the lock is free again: woke {}", count(writers.len(), "writer"));
+        to_wake.iter().for_each(|connection| connection.outbox.wake());
+        explain!("the lock is free again: woke {}", count(to_wake.len(), "writer"));
         decision
     }
     // ANCHOR_END: turn
@@ -157,7 +149,7 @@ impl Chat {
                 Effect::Send { to, line } => {
                     let Some(connection) = self.connections.get_mut(to) else { continue };
                     match connection.outbox.put(self.effects.text(line)) {
-                        Ok(true) => self.wake_ups.writers.push(connection.clone()),
+                        Ok(true) => self.to_wake.push(connection.clone()),
                         Ok(false) => {}
                         Err(Full) => {
                             self.room.evict(to, Eviction::ReadsTooSlowly, &mut self.effects);
@@ -167,10 +159,7 @@ impl Chat {
                 Effect::Close { client, last } => {
                     let Some(connection) = self.connections.get_mut(client) else { continue };
                     connection.outbox.close(last.map(|line| self.effects.text(line)));
-                    self.wake_ups.writers.push(connection.clone());
-                    if last.is_some() {
-                        self.wake_ups.readers.push(connection.clone());
-                    }
+                    self.to_wake.push(connection.clone());
                 }
                 Effect::Show { line } => console::say(self.effects.text(line).trim_end()),
             }
@@ -178,4 +167,18 @@ impl Chat {
         self.effects.clear();
     }
     // ANCHOR_END: carry_out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_panic_in_one_turn_takes_the_lock_from_nobody() {
+        let hub = Hub::new();
+        let turn = AssertUnwindSafe(|| hub.turn(|_| panic!("a mistake of ours")));
+        assert!(catch_unwind(turn).is_err());
+        hub.turn(|chat| assert_eq!(chat.room.standing(ClientId(0)), Standing::Gone));
+    }
 }

@@ -2,13 +2,13 @@
 //!
 //! Read it in layers; each file says in its first line to which one it belongs.
 //!
-//! 1. The design (15 minutes): `server.rs`, `connection.rs`.
-//! 2. The meaning (15 minutes): `command.rs`, `room.rs`, `effects.rs`.
-//! 3. The hand-over (20 minutes): `hub.rs`, which has the lock; `outbox.rs`; `table.rs`.
-//! 4. The bytes (10 minutes): `line.rs`.
-//! 5. The rare faults (15 minutes): `accept.rs`, `threads.rs`, `console.rs`, `advice.rs`. A server
-//!    that nobody attacks would chat without them.
-//! 6. The other end (10 minutes): `client.rs`.
+//! 1. The design, 15 minutes: `server.rs`. Who waits for what.
+//! 2. The meaning, 15 minutes: `command.rs`, `room.rs`, `effects.rs`. What a line means.
+//! 3. The hand-over, 20 minutes: `hub.rs`, which has the lock; `outbox.rs`; `table.rs`.
+//! 4. The bytes, 15 minutes: `connection.rs`, `line.rs`.
+//! 5. The rare faults, 10 minutes, to be left out at first: `accept.rs`, `threads.rs`,
+//!    `console.rs`, `advice.rs`.
+//! 6. The other end, 10 minutes: `client.rs`.
 
 mod accept;
 mod advice;
@@ -25,14 +25,13 @@ mod server;
 mod table;
 mod threads;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-/// Chat with everyone: two threads for each client, one lock.
+/// Chat with everyone: two threads for each client, one lock
 #[derive(Parser)]
 #[command(
     version,
@@ -47,61 +46,66 @@ struct Cli {
 enum Role {
     /// Accept clients and pass on what they say
     Server {
-        /// Address or name to listen on
-        #[arg(default_value = "127.0.0.1", value_parser = advice::host)]
-        host: String,
-        /// Port to listen on; 0 takes a free one
-        #[arg(default_value_t = 8004)]
-        port: u16,
+        #[command(flatten)]
+        at: Address,
         /// Seconds from connecting to an accepted name; 0: no limit
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         seconds_to_register: u64,
-        /// Explain on stderr which thread does what, and why
-        #[arg(short, long)]
-        verbose: bool,
     },
-    /// Join a chat
+    /// Join a chat: the first line is the name, exit leaves
     Client {
-        /// Address or name of the server
-        #[arg(default_value = "127.0.0.1", value_parser = advice::host)]
-        host: String,
-        /// Port of the server
-        #[arg(default_value_t = 8004)]
-        port: u16,
-        /// Answer the server's question for a name with this one
+        #[command(flatten)]
+        at: Address,
+        /// Answer the server's question for a name with NAME
         #[arg(long)]
         name: Option<String>,
-        /// Explain on stderr which thread does what, and why
-        #[arg(short, long)]
-        verbose: bool,
     },
+}
+
+#[derive(Args)]
+struct Address {
+    /// Address or name of the server
+    #[arg(default_value = "127.0.0.1", value_parser = advice::host)]
+    host: String,
+    /// Port of the server; 0 (server only) takes a free one
+    #[arg(default_value_t = 8004)]
+    port: u16,
+    /// Explain on stderr what happens, and why
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().role {
-        Role::Server { host, port, seconds_to_register, verbose } => {
-            console::set_verbose(verbose);
-            serve(&host, port, seconds_to_register)
-        }
-        Role::Client { host, port, name, verbose } => {
-            console::set_verbose(verbose);
-            client::run(&host, port, name)
+        Role::Server { at, seconds_to_register } => serve(&at, seconds_to_register),
+        Role::Client { at, name } => chat(&at, name),
+    };
+    let status = match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::warn(format_args!("{}: {error:#}", env!("CARGO_PKG_NAME")));
+            ExitCode::FAILURE
         }
     };
-    if let Err(error) = &result {
-        console::warn(format_args!("{}: {error:#}", env!("CARGO_PKG_NAME")));
-    }
     console::finish();
-    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    status
 }
 
 /// Only what goes wrong at the start is an error.
-fn serve(host: &str, port: u16, seconds_to_register: u64) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((host, port))
-        .map_err(|error| advice::cannot_listen(host, port, &error))?;
-    console::announce(listener.local_addr().context("cannot ask for the address")?);
+fn serve(at: &Address, seconds_to_register: u64) -> anyhow::Result<()> {
+    console::set_verbose(at.verbose);
+    let cannot_listen = |error| advice::cannot_listen(&at.host, at.port, &error);
+    let listener = TcpListener::bind((&*at.host, at.port)).map_err(cannot_listen)?;
+    console::announce(listener.local_addr().map_err(cannot_listen)?);
     console::never_wait();
     let limit = (seconds_to_register > 0).then(|| Duration::from_secs(seconds_to_register));
     server::run(&listener, limit);
     Ok(())
+}
+
+fn chat(at: &Address, name: Option<String>) -> anyhow::Result<()> {
+    console::set_verbose(at.verbose);
+    let socket = TcpStream::connect((&*at.host, at.port))
+        .map_err(|error| advice::cannot_connect(&at.host, at.port, &error))?;
+    client::run(socket, name)
 }

@@ -39,7 +39,7 @@ pub struct Full;
 
 impl Outbox {
     // ANCHOR: put
-    /// Adds one line, which ends with LF. True: the writer sleeps, and must be woken with `ring` as
+    /// Adds one line, which ends with LF. True: the writer sleeps, and must be woken with `wake` as
     /// soon as no lock is held any more.
     pub fn put(&self, line: &str) -> Result<bool, Full> {
         let mut owed = self.lock();
@@ -78,7 +78,7 @@ impl Outbox {
     // ANCHOR_END: take
 
     /// Nothing more is taken in. A last line stands for all that waits, which would come too late to
-    /// be of use. The writer must be woken with `ring`.
+    /// be of use. The writer must be woken with `wake`.
     pub fn close(&self, last: Option<&str>) {
         let mut owed = self.lock();
         owed.closed = true;
@@ -87,8 +87,8 @@ impl Outbox {
         }
     }
 
-    /// Wakes the writer.
-    pub fn ring(&self) {
+    /// Rings for the writer, which does not hear it unless it sleeps.
+    pub fn wake(&self) {
         self.bell.notify_one();
     }
 
@@ -175,7 +175,7 @@ mod tests {
         }
         assert_eq!(outbox.put("one\n"), Ok(true));
         assert_eq!(outbox.put("two\n"), Ok(false));
-        outbox.ring();
+        outbox.wake();
         assert_eq!(writer.join().unwrap(), "one\ntwo\n");
     }
 }

@@ -29,17 +29,19 @@ const READ_BYTES_MAX: usize = 4096;
 /// threads, so that a newcomer who says nothing keeps nobody else out.
 pub fn run(listener: &TcpListener, time_to_register: Option<Duration>) {
     let hub = Arc::new(Hub::new());
+    let mut threads_are_short = false;
     loop {
         let (socket, address) = accept(listener);
         let connection = Arc::new(Connection::new(socket, address));
         let client = hub.arrive(&connection);
-        if let Err(error) = start(&hub, client, &connection, time_to_register) {
-            console::warn(format_args!("cannot start a thread for {address}: {error}"));
-            hub.evict(client, Eviction::NoThread);
-            // Its last line, which has room in the kernel's buffer: this does not wait. Shortcut: if
-            // the client has said something, the close that follows is a reset, and may destroy it.
-            write(&hub, client, &connection);
-            hub.leave(client);
+        match start(&hub, client, &connection, time_to_register) {
+            Ok(()) => threads_are_short = false,
+            Err(error) => {
+                if !std::mem::replace(&mut threads_are_short, true) {
+                    console::warn(format_args!("cannot start threads for now: {error}"));
+                }
+                refuse(&hub, client, &connection);
+            }
         }
     }
 }
@@ -90,6 +92,15 @@ fn start(
     })
 }
 // ANCHOR_END: start
+
+/// Tells a client that there is no thread for it. The line has room in the kernel's buffer, so this
+/// does not wait. Shortcut: if the client has said something, the close that follows is a reset,
+/// and may destroy the line.
+fn refuse(hub: &Hub, client: ClientId, connection: &Connection) {
+    hub.evict(client, Eviction::NoThread);
+    write(hub, client, connection);
+    hub.leave(client);
+}
 
 // ANCHOR: read
 /// The reader's life: until the client ends its side, says `exit` or is sent away.

@@ -54,6 +54,10 @@ const TOP_LEVEL: [&str; 17] = [
 pub fn tests() -> Vec<Trial> {
     vec![
         crate::test("tidy::twin_files_are_identical", twin_files_are_identical),
+        crate::test("tidy::no_words_where_a_socket_is_touched", no_words_where_a_socket_is_touched),
+        crate::test("tidy::what_decides_is_pure", what_decides_is_pure),
+        crate::test("tidy::no_socket_where_a_lock_is", no_socket_where_a_lock_is),
+        crate::test("tidy::the_lab_links_to_no_stage", the_lab_links_to_no_stage),
         crate::test("tidy::stages_depend_on_what_is_tabled", stages_depend_on_what_is_tabled),
         crate::test("tidy::the_top_level_is_tidy", the_top_level_is_tidy),
         crate::test("tidy::the_readme_counts_lines_rightly", the_readme_counts_lines_rightly),
@@ -77,6 +81,107 @@ fn twin_files_are_identical() -> anyhow::Result<()> {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// What only a file that decides may say: the beginnings of errors and notices, the questions and
+/// greetings of the protocols.
+const WORDS: [&str; 7] =
+    ["\"! ", "\"* ", "NICK", "You are connected", "[private]", "\"[#", "User detail"];
+
+/// How a file that touches a socket is known.
+const SOCKETS: [&str; 4] = ["TcpStream", "TcpListener", "TcpSocket", "UdpSocket"];
+
+/// Every word on the wire is in the state of a stage, which knows no socket.
+fn no_words_where_a_socket_is_touched() -> anyhow::Result<()> {
+    let mut touching = 0;
+    for stage in rebuilt() {
+        for (path, code) in code_of(stage)? {
+            let touches = |line: &&str| SOCKETS.iter().any(|socket| line.contains(socket));
+            if !code.iter().any(|line| touches(&line.as_str())) {
+                continue;
+            }
+            touching += 1;
+            for line in &code {
+                let word = WORDS.iter().find(|word| line.contains(*word));
+                ensure!(
+                    word.is_none(),
+                    "{}: {word:?} belongs to the state: {line}",
+                    path.display()
+                );
+            }
+        }
+    }
+    ensure!(touching > 0, "no file touches a socket");
+    Ok(())
+}
+
+/// The stages that have the one shape by now.
+fn rebuilt() -> impl Iterator<Item = &'static Stage> {
+    let has_effects =
+        |stage: &&Stage| workspace().join(stage.package).join("src/effects.rs").exists();
+    STAGES.iter().filter(has_effects)
+}
+
+/// What decides: bytes to lines, lines to commands, commands to effects.
+const DECIDES: [&str; 7] =
+    ["line.rs", "command.rs", "effects.rs", "users.rs", "room.rs", "state.rs", "state"];
+
+/// What has no place there: sockets, clocks, locks, threads and channels, output.
+const IMPURE: [&str; 11] = [
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "Instant",
+    "SystemTime",
+    "Mutex",
+    "thread::",
+    "mpsc",
+    "console::",
+    "println!",
+    "stdout",
+];
+
+fn what_decides_is_pure() -> anyhow::Result<()> {
+    let mut looked_at = 0;
+    for stage in rebuilt() {
+        let folder = workspace().join(stage.package).join("src");
+        for (path, code) in code_of(stage)? {
+            let first = path.strip_prefix(&folder)?.iter().next().unwrap_or_default();
+            if !DECIDES.iter().any(|file| first == *file) {
+                continue;
+            }
+            looked_at += 1;
+            for line in code {
+                let found = IMPURE.iter().find(|word| line.contains(*word));
+                ensure!(found.is_none(), "{}: {found:?} in `{line}`", path.display());
+            }
+        }
+    }
+    ensure!(looked_at >= 4, "only {looked_at} files decide");
+    Ok(())
+}
+
+/// Stage 4 waits for nothing while it holds a lock: where a lock is, there is no socket to wait for.
+/// (The console has one, to ask the kernel for an address.)
+fn no_socket_where_a_lock_is() -> anyhow::Result<()> {
+    let mut locks = 0;
+    for (path, code) in code_of(&STAGES[3])? {
+        if code.iter().any(|line| line.contains("Mutex")) {
+            locks += 1;
+            let socket = code.iter().find(|line| line.contains("TcpStream"));
+            ensure!(socket.is_none(), "{}: a lock, and {socket:?}", path.display());
+        }
+    }
+    ensure!(locks > 0, "stage 4 has no lock");
+    Ok(())
+}
+
+fn the_lab_links_to_no_stage() -> anyhow::Result<()> {
+    let manifest = fs::read_to_string(workspace().join("tests/Cargo.toml"))?;
+    for stage in &STAGES {
+        ensure!(!manifest.contains(stage.package), "the lab may not depend on {}", stage.package);
     }
     Ok(())
 }
@@ -139,15 +244,23 @@ fn the_readme_shows_the_comparison() -> anyhow::Result<()> {
 
 /// Lines that are neither blank, nor comments, nor tests.
 fn lines_of_code(stage: &Stage) -> anyhow::Result<usize> {
-    let mut count = 0;
+    Ok(code_of(stage)?.iter().map(|(_, code)| code.len()).sum())
+}
+
+/// Those lines, for each file.
+fn code_of(stage: &Stage) -> anyhow::Result<Vec<(PathBuf, Vec<String>)>> {
+    let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(workspace().join(stage.package).join("src")) {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|it| it == "rs") {
-            let text = fs::read_to_string(entry.path())?;
+        let path = entry?.into_path();
+        let is_code = path.extension().is_some_and(|it| it == "rs") && !path.ends_with("tests.rs");
+        if is_code {
+            let text = fs::read_to_string(&path)?;
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             let lines = code.lines().map(str::trim);
-            count += lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+            let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+            let code = code.map(str::to_string).collect();
+            files.push((path, code));
         }
     }
-    Ok(count)
+    Ok(files)
 }
