@@ -3,6 +3,7 @@
 
 use crate::patience::{Over, Patience};
 use crate::process::PATIENCE;
+use crate::resources::queues;
 use crate::work::Worker;
 use anyhow::{Context, bail};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// Bytes that one peer receives: more than any check sends it. Who sends on sends for ever.
 const RECEIVED_BYTES_MAX: usize = 128 << 20;
+
+/// Long enough for a program that has nothing else to do.
+const A_MOMENT: Duration = Duration::from_millis(75);
 
 /// One raw connection to a server.
 #[derive(Debug)]
@@ -214,6 +218,26 @@ impl Peer {
             }
         }
         Ok(false)
+    }
+
+    /// Whether nothing is there that was not read yet.
+    pub fn has_nothing_to_read(&self) -> bool {
+        let _ = self.socket.set_read_timeout(Some(AT_ONCE));
+        self.unread().is_empty()
+            && self.socket.peek(&mut [0]).is_err_and(|error| would_block(error.kind()))
+    }
+
+    /// Waits until the program at the other end has read everything that was sent, where the system
+    /// tells; elsewhere for a moment. So what is sent next comes in a read of its own.
+    pub fn until_read(&self) {
+        let ports = self.socket.peer_addr().ok().zip(self.socket.local_addr().ok());
+        let mut patience = Patience::new(self.worker, A_MOMENT);
+        while patience.pause() {
+            let queues = ports.and_then(|(other, own)| queues(other.port(), own.port()));
+            if queues.is_some_and(|queues| queues.received == 0) {
+                return;
+            }
+        }
     }
 
     /// Reads until `bytes` were received, or the end, or nothing more for `limit`.

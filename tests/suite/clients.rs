@@ -62,7 +62,9 @@ impl Session {
         listener: &TcpListener,
     ) -> anyhow::Result<Session> {
         let client = Process::start_with_input(stage.package, command, input)?;
-        let server = Peer::accept("the server", listener).with_context(|| client.last_words(9))?;
+        let accepted = Peer::accept("the server", listener);
+        let mut server = accepted.with_context(|| client.last_words(9))?;
+        server.worker = client.worker();
         Ok(Session { stage, client, server })
     }
 

@@ -54,6 +54,7 @@ fn delivers(stage: u8) -> anyhow::Result<()> {
         }
         crowd.push(silent);
     }
+    ctx.until_at_rest();
     if let (Some(before), Some(now)) = (before, id.and_then(of_group)) {
         let each = now.resident_bytes.saturating_sub(before.resident_bytes) / CROWD as u64;
         ensure!(each <= BYTES_PER_CLIENT_MAX, "each costs {each} bytes");

@@ -5,6 +5,7 @@
 //! `cargo test -p chat-lab --test suite -- --ignored keepalive`.
 
 use anyhow::{Context, ensure};
+use chat_lab::patience::Patience;
 use chat_lab::peer::Peer;
 use chat_lab::process::{PATIENCE, Server};
 use chat_lab::stage::Stage;
@@ -12,7 +13,7 @@ use libtest_mimic::Trial;
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The server asks after a minute of silence, not after the two hours of the kernel's own setting.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -101,15 +102,14 @@ fn joins(peer: &mut Peer) -> anyhow::Result<()> {
 /// Waits until the server's end of the connection has nothing on its way; how long it will stay
 /// silent then. As long as bytes are on their way, another timer runs: that of sending them again.
 fn waits_for_keepalive(server: SocketAddr, peer: &Peer) -> anyhow::Result<Duration> {
-    let deadline = Instant::now() + PATIENCE;
+    let mut patience = Patience::new(peer.worker, PATIENCE);
     loop {
         let timer = timer(server, peer.address()?)?;
         let (kind, left) = timer.context("the connection is not in /proc/net/tcp")?;
         if kind == "02" {
             return Ok(left);
         }
-        ensure!(Instant::now() < deadline, "timer {kind} runs instead of keepalive's, 02");
-        std::thread::sleep(TICK);
+        ensure!(patience.pause(), "timer {kind} runs instead of keepalive's, 02");
     }
 }
 

@@ -158,13 +158,13 @@ fn control_c() -> anyhow::Result<()> {
 /// Looks again and again until there is something to be seen.
 #[cfg(target_os = "linux")]
 fn until<T>(seen: impl Fn() -> Option<T>) -> anyhow::Result<T> {
-    let deadline = std::time::Instant::now() + chat_lab::process::PATIENCE;
+    use chat_lab::{patience::Patience, process::PATIENCE, work::Worker};
+    let mut patience = Patience::new(Worker::default(), PATIENCE);
     loop {
         if let Some(seen) = seen() {
             return Ok(seen);
         }
-        ensure!(std::time::Instant::now() < deadline, "waited in vain");
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        ensure!(patience.pause(), "waited in vain");
     }
 }
 

@@ -3,17 +3,18 @@
 
 use crate::test;
 use anyhow::{Context, ensure};
+use chat_lab::patience::Patience;
 use chat_lab::peer::{End, Peer};
 use chat_lab::process::PATIENCE;
 use chat_lab::stage::{STAGES, Stage};
+use chat_lab::work::Worker;
 use libtest_mimic::Trial;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::num::NonZero;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
 const ROWS: NonZero<u16> = NonZero::new(24).expect("not 0");
 const COLUMNS: NonZero<u16> = NonZero::new(80).expect("not 0");
@@ -39,7 +40,7 @@ pub fn tests() -> Vec<Trial> {
 struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
-    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
+    screen: Arc<Mutex<vt100::Parser>>,
     /// Closing it would hang up on the program.
     _master: Box<dyn MasterPty + Send>,
 }
@@ -51,16 +52,20 @@ impl Terminal {
         let pty = native_pty_system().openpty(size)?;
         let child = pty.slave.spawn_command(command)?;
         let parser = vt100::Parser::new(ROWS, COLUMNS, 0);
-        let screen = Arc::new((Mutex::new(parser), Condvar::new()));
+        let screen = Arc::new(Mutex::new(parser));
         let (mut output, seen) = (pty.master.try_clone_reader()?, Arc::clone(&screen));
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
-                seen.0.lock().expect("nobody panics with it").process(&bytes[..count]);
-                seen.1.notify_all();
+                seen.lock().expect("nobody panics with it").process(&bytes[..count]);
             }
         });
         Ok(Terminal { child, keyboard: pty.master.take_writer()?, screen, _master: pty.master })
+    }
+
+    /// On its terminal the program leads a group of its own.
+    fn new_patience(&self) -> Patience {
+        Patience::new(Worker::of(self.child.process_id()), PATIENCE)
     }
 
     fn press(&mut self, keys: &str) -> anyhow::Result<()> {
@@ -70,21 +75,17 @@ impl Terminal {
 
     /// Looks at the rows of the screen, blanks at their ends removed, until they are as wanted.
     fn wait(&self, what: &str, wanted: impl Fn(&[String]) -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut guard = self.screen.0.lock().expect("as above");
+        let mut patience = self.new_patience();
         loop {
+            let guard = self.screen.lock().expect("as above");
             let rows = guard.screen().rows(0, COLUMNS.get());
             let rows: Vec<String> = rows.map(|row| row.trim_end().to_string()).collect();
             if wanted(&rows) {
                 return Ok(());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            ensure!(
-                !left.is_zero(),
-                "the screen does not show {what}:\n{}",
-                rows.join("\n").trim_end()
-            );
-            guard = self.screen.1.wait_timeout(guard, left).expect("as above").0;
+            let shown = rows.join("\n");
+            drop(guard); // or nothing could come while the program is looked at
+            ensure!(patience.pause(), "the screen does not show {what}:\n{}", shown.trim_end());
         }
     }
 
@@ -102,14 +103,13 @@ impl Terminal {
     }
 
     fn ends_with_status_0(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = self.new_patience();
         loop {
             if let Some(status) = self.child.try_wait()? {
                 ensure!(status.success(), "{status:?}");
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "the program does not end");
-            thread::sleep(std::time::Duration::from_millis(10));
+            ensure!(patience.pause(), "the program does not end");
         }
     }
 }

@@ -119,7 +119,7 @@ impl Drain {
 
 impl Drain {
     /// Our own thread may be the slow one: waits until it has looked at the socket after now.
-    fn looks_once_more(&self) {
+    pub fn looks_once_more(&self) {
         let looks = self.lock().looks;
         // The first of them may have begun before now.
         self.wait_until(Instant::now() + SLOWEST_LOOK, |drained| drained.looks >= looks + 2);

@@ -2,6 +2,10 @@
 
 use super::difference;
 use crate::patience::Over;
+use std::time::{Duration, Instant};
+
+/// How long a server sends what it owes to one who has ended (L10, S5.10). After that it may close.
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// `Ok`: what the rule says was seen.
 pub type Outcome<T = ()> = Result<T, Trouble>;
@@ -88,6 +92,18 @@ impl Trouble {
                 finding.message
             )),
             (other, _) => other,
+        }
+    }
+
+    /// The same, unless the rule lets a server do it when `allowed` has passed since `began`: on a
+    /// machine that has taken us so long nothing is known.
+    pub fn before(self, began: Instant, allowed: Duration) -> Trouble {
+        match self {
+            Trouble::Wrong(finding) | Trouble::Late(finding) if began.elapsed() >= allowed => {
+                let took = "this took longer than the rule gives it";
+                Trouble::Inconclusive(format!("{took}: {}", finding.message))
+            }
+            other => other,
         }
     }
 

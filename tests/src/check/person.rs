@@ -79,7 +79,7 @@ impl Person {
         }
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.send_segment(line.strip_suffix(b"\n").unwrap_or(line))?;
-            std::thread::sleep(quirks::SILENCE / 2); // or the next one joins it
+            self.peer.until_read(); // or the next one joins it
         }
         Ok(())
     }

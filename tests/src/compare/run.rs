@@ -12,6 +12,7 @@ use super::scenario::{
     Outcome, SPEAKERS_MAX, STALLED_RATE, STEADY_DELIVERIES, Scenario, Times, WINDOW,
 };
 use super::subject::{Contestant, Subject};
+use crate::patience::Patience;
 use anyhow::{bail, ensure};
 use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
@@ -193,7 +194,7 @@ impl<'a> Run<'a> {
         let mut ready: Vec<u32> =
             (0..window).flat_map(|_| 0..self.ledger.speakers.len() as u32).collect();
         let mut on_their_way = 0;
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(self.subject);
         loop {
             let now = self.crowd.now();
             for speaker in ready.drain(..) {
@@ -248,7 +249,7 @@ impl<'a> Run<'a> {
         let due = |message: u64| began + (message as f64 * 1e9 / rate) as u64;
         let all = self.ledger.deliveries + messages * self.ledger.receivers();
         let mut said = 0;
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(self.subject);
         while said < messages || self.ledger.deliveries + self.ledger.lost() < all {
             let now = self.crowd.now();
             while said < messages && due(said) <= now {
@@ -275,7 +276,7 @@ impl<'a> Run<'a> {
         for _ in 0..lines {
             self.say(0, self.crowd.now());
         }
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(self.subject);
         while self.ledger.owed_now() > 0 {
             self.pump(Duration::from_millis(100))?;
             watch.look(&self.crowd, &self.ledger)?;
@@ -382,12 +383,12 @@ fn window(scenario: Scenario) -> usize {
 /// Notices when nothing goes on any more.
 struct Watch {
     deliveries: u64,
-    since: Instant,
+    patience: Patience,
 }
 
 impl Watch {
-    fn new() -> Watch {
-        Watch { deliveries: 0, since: Instant::now() }
+    fn new(subject: &Subject) -> Watch {
+        Watch { deliveries: 0, patience: Patience::new(subject.worker(), STANDSTILL) }
     }
 
     fn look(&mut self, crowd: &Crowd, ledger: &Ledger) -> anyhow::Result<()> {
@@ -396,10 +397,11 @@ impl Watch {
             bail!("lost {} of its clients ({loss})", crowd.lost);
         }
         if ledger.deliveries != self.deliveries {
-            *self = Watch { deliveries: ledger.deliveries, since: Instant::now() };
+            self.deliveries = ledger.deliveries;
+            self.patience.moved();
         }
         ensure!(
-            self.since.elapsed() < STANDSTILL,
+            self.patience.look().is_some(),
             "delivered nothing for {} s with {} of {} deliveries still owed",
             STANDSTILL.as_secs(),
             ledger.owed_now(),

@@ -4,6 +4,7 @@
 use super::dialect::Dialect;
 use crate::process::{self, PATIENCE};
 use crate::stage::Stage;
+use crate::work::Worker;
 use anyhow::{Context, bail, ensure};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -159,6 +160,11 @@ impl Subject {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// To see whether it works.
+    pub fn worker(&self) -> Worker {
+        Worker::of(Some(self.id()))
     }
 
     /// The first line of its output that speaks of trouble, and the last `lines_max` lines.

@@ -26,6 +26,7 @@ pub fn look(ctx: &mut Context) -> Option<Usage> {
 
 /// Waits until nothing of the visitors is left, then looks at the memory. `rounds` have been.
 pub fn check(ctx: &mut Context, looks: &mut Looks, rounds: u64) -> Outcome {
+    ctx.until_at_rest();
     let mut patience = ctx.new_patience();
     while let (Some(before), Some(now)) = (looks.before, look(ctx)) {
         looks.last = Some(now);

@@ -4,10 +4,11 @@ use super::basics::ONE_LINE;
 use super::framing::JOINED;
 use super::writers::proves_unread;
 use crate::check::dialect::CHATS;
-use crate::check::outcome::{fail, inconclusive, wrong};
+use crate::check::outcome::{FAREWELL, fail, inconclusive, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
 use crate::peer::End;
+use std::time::Instant;
 
 /// Lines that are owed to one who half-closes.
 const OWED_LINES: usize = 300;
@@ -125,6 +126,7 @@ fn owed_before_the_end(ctx: &mut Context) -> Outcome {
     bob.says(&carol.name, "that was all")?;
     carol.hears(&bob.name, "that was all")?;
     // alice's buffer holds a few of them: the rest is owed to her.
+    let began = Instant::now();
     alice.half_close();
     let mut next = 0;
     while let Heard::Line(line) = alice.next() {
@@ -143,7 +145,8 @@ fn owed_before_the_end(ctx: &mut Context) -> Outcome {
             .after(alice.peer.over)),
         Some(end) => Err(fail("ignores-eof", "what was owed was lost at the half-close")
             .expected(format!("{OWED_LINES} lines, and an orderly end"))
-            .got(format!("{next} lines, then: {end:?}"))),
+            .got(format!("{next} lines, then: {end:?}"))
+            .before(began, FAREWELL)),
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::check::drain::{Drain, Pushed, push};
 use crate::check::outcome::{Trouble, inconclusive};
 use crate::check::{Context, Outcome, Person, Protocol};
-use crate::patience::LOOK_AGAIN;
+use crate::patience::Patience;
 use crate::peer::Peer;
 use crate::resources::socket_buffers_bytes_max;
+use crate::work::Worker;
 use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -26,8 +27,8 @@ const LINES_PER_ROUND: usize = 100;
 /// flooder counts as held back and not as waiting for a slow machine.
 const PROBES_HELD_BACK: usize = 3;
 
-/// So often the kernel must have taken no more before its buffers count as full.
-const TIMES_FULL: usize = 10;
+/// The buffers of the kernel are full when it has taken nothing for so long.
+const FULL: Duration = Duration::from_millis(200);
 
 /// More than all buffers of the kernel between two sockets can hold, and the bound.
 pub fn more_than_can_wait() -> usize {
@@ -48,18 +49,20 @@ pub fn kernel_takes() -> anyhow::Result<usize> {
     let _reader = Peer::connect_with("reader", listener.local_addr()?, Some(SMALL_BUFFER))?;
     let (mut writer, _) = listener.accept()?;
     writer.set_nonblocking(true)?;
-    let (mut taken, mut times_full) = (0, 0);
-    while times_full < TIMES_FULL {
+    let mut patience = Patience::new(Worker::default(), FULL);
+    let mut taken = 0;
+    loop {
         match writer.write(&[b'x'; FLOOD_TEXT_BYTES]) {
-            Ok(count) => taken += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                times_full += 1; // the kernel may still move some of it to the reader's buffer
-                std::thread::sleep(LOOK_AGAIN);
+            Ok(count) => {
+                taken += count;
+                patience.moved();
             }
+            // It may still move some of it to the reader's buffer.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && patience.pause() => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(taken),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(taken)
 }
 
 fn flood_text() -> String {

@@ -8,8 +8,6 @@ use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::quirks;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
-use crate::patience::LOOK_AGAIN;
-use std::thread;
 
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
@@ -137,7 +135,7 @@ fn one_line_in_two_segments(ctx: &mut Context) -> Outcome {
     for _ in 0..CUTS {
         alice.send(first.as_bytes())?;
         in_between(&mut carol, &mut bob, "between")?;
-        thread::sleep(LOOK_AGAIN);
+        alice.peer.until_read();
         alice.send(second.as_bytes())?;
         bob.hears(&alice.name, "left right")
             .means("recv-is-not-a-message", "a line in two segments must be one message")?;

@@ -3,9 +3,10 @@
 use super::flood::{Scene, begins_to_read, kernel_takes};
 use super::slow::{STALLS, check};
 use crate::check::difference::brief;
-use crate::check::outcome::{fail, inconclusive};
+use crate::check::outcome::{FAREWELL, fail, inconclusive};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Outcome, Person};
+use std::time::{Duration, Instant};
 
 /// Bytes that are owed beside what the kernel takes: it took a part of the flood and not all of
 /// it, even if it takes a little more or less another time; and the bound is far.
@@ -25,11 +26,11 @@ pub static CHECKS: &[Check] = &[
 ];
 
 fn reads_late(ctx: &mut Context) -> Outcome {
-    loses_nothing(ctx, |_, _| Ok(()))
+    loses_nothing(ctx, Duration::MAX, |_, _| Ok(()))
 }
 
 fn half_closes(ctx: &mut Context) -> Outcome {
-    loses_nothing(ctx, |ctx, scene| {
+    loses_nothing(ctx, FAREWELL, |ctx, scene| {
         ctx.step("slow half-closes, and has read nothing yet");
         scene.slow.peer.half_close();
         (0..PROBES).try_for_each(|_| scene.probe(ctx.patience))
@@ -38,7 +39,8 @@ fn half_closes(ctx: &mut Context) -> Outcome {
 
 type Before = fn(&mut Context, &mut Scene) -> Outcome;
 
-fn loses_nothing(ctx: &mut Context, before_reading: Before) -> Outcome {
+/// All that is owed must come, unless it takes longer than `allowed`.
+fn loses_nothing(ctx: &mut Context, allowed: Duration, before_reading: Before) -> Outcome {
     let kernel = kernel_takes()?;
     let mut scene = Scene::new(ctx)?;
     let flood = scene.flood(ctx, kernel + OWED_BYTES)?;
@@ -48,6 +50,7 @@ fn loses_nothing(ctx: &mut Context, before_reading: Before) -> Outcome {
     ctx.step(format!(
         "the kernel takes about {kernel} of these bytes: the others are owed to slow"
     ));
+    let began = Instant::now();
     before_reading(ctx, &mut scene)?;
     begins_to_read(&scene.slow);
     let line = scene.as_heard_by_slow();
@@ -64,7 +67,8 @@ fn loses_nothing(ctx: &mut Context, before_reading: Before) -> Outcome {
         return Err(fail(LOSES[0], "one who reads late must receive all that is owed to it")
             .expected(format!("{} lines like `{}`", flood.lines, brief(line.as_bytes())))
             .got(format!("{number} such lines, then {got}"))
-            .after(scene.slow.peer.over));
+            .after(scene.slow.peer.over)
+            .before(began, allowed));
     }
     Ok(())
 }

@@ -5,9 +5,10 @@ use super::slow::closed_at_the_bound;
 use super::talk::own_server;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
-use crate::check::{Check, Context, Label, Outcome, Person};
+use crate::check::{Check, Context, Label, Outcome, Person, Trouble};
+use crate::patience::Patience;
 use crate::peer::End;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub static CHECKS: &[Check] = &[
     own_server("max-clients-is-kept", "S5.9", &["ghost-user"], max_clients),
@@ -168,19 +169,21 @@ fn topic_bytes(ctx: &mut Context) -> Outcome {
     Ok(())
 }
 
-/// Seconds: enough for those who are served to give their names on a slow machine.
+/// Seconds. Whoever does not get a name within that on a slow machine proves nothing.
 const DEADLINE: &str = "3";
+const DEADLINE_TIME: Duration = Duration::from_secs(3);
 
 fn seconds_to_register(ctx: &mut Context) -> Outcome {
     ctx.start_with_flags(&["--seconds-to-register", DEADLINE])?;
-    let (mut alice, mut bob) = ctx.two()?;
+    let began = Instant::now();
+    let in_time = |trouble: Trouble| trouble.before(began, DEADLINE_TIME);
+    let (mut alice, mut bob) = ctx.two().map_err(in_time)?;
     let mut silent = ctx.connects("silent")?;
     let mut bad = ctx.connects("bad")?;
     let mut dribble = ctx.connects("dribble")?;
     let too_long = "they have no name for too long: the deadline is one for all they do";
     // Each of them is busy, or not, until the server has had enough.
-    let deadline = Instant::now() + ctx.patience * 5;
-    let look = |person: &mut Person| person.peer.receive_until(Instant::now() + LOOK);
+    let mut patience = Patience::new(ctx.worker(), ctx.patience * 5);
     let all = [&mut silent, &mut bad, &mut dribble];
     ctx.step("silent says nothing, bad gives bad names, dribble sends byte after byte");
     let [silent, bad, dribble] = all;
@@ -188,9 +191,9 @@ fn seconds_to_register(ctx: &mut Context) -> Outcome {
         let _ = bad.peer.send(b"not a name\n"); // it may have ended
         let _ = dribble.peer.send(b"x");
         for person in [&mut *silent, &mut *bad, &mut *dribble] {
-            look(person);
+            person.peer.receive_until(Instant::now());
         }
-        if Instant::now() > deadline {
+        if !patience.pause() {
             let open: Vec<_> = [&silent, &bad, &dribble]
                 .iter()
                 .filter(|person| person.peer.end.is_none())
@@ -199,16 +202,16 @@ fn seconds_to_register(ctx: &mut Context) -> Outcome {
             return Err(wrong(too_long)
                 .expected(format!("end of stream {DEADLINE} s after connecting"))
                 .got(format!("still open: {}", open.join(", ")))
-                .late());
+                .after(patience.over()));
         }
     }
     ctx.is_heard_in("#lobby", &mut alice, &mut bob).because("who has a name has no deadline")?;
-    drop(ctx.joins("carol").means("handshake-blocks-accept", "newcomers are still served")?);
+    let began = Instant::now();
+    let in_time = |trouble: Trouble| trouble.before(began, DEADLINE_TIME);
+    let carol = ctx.joins("carol").map_err(in_time);
+    carol.means("handshake-blocks-accept", "newcomers are still served").map(drop)?;
     Ok(())
 }
-
-/// How long somebody is read from before the next is.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// Bytes: more than a flood's round, which may be owed to somebody who reads, and no more than a
 /// server owes by itself; and far more than that.

@@ -5,10 +5,13 @@ use super::talk::own_server;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome, Person};
+use std::time::{Duration, Instant};
 
-/// Lines per second, and lines that are sent at once: of these, most have to wait for seconds.
+/// Lines per second, and lines that are sent at once: of these, most have to wait for seconds, as
+/// twice the rate is sent at once.
 const RATE: &str = "10";
 const LINES: usize = 70;
+const ALL_WAIT: Duration = Duration::from_secs((LINES as u64 - 20) / 10);
 
 /// How often others talk to and fro while a flooder's lines wait.
 const ROUNDS: usize = 5;
@@ -26,20 +29,21 @@ pub static CHECKS: &[Check] = &[
     own_server("lines-that-wait-are-dropped-at-a-reset", "L9", &["ghost-user"], reset),
 ];
 
-/// alice has sent her lines at once; carol has heard the first of them.
-fn flooded(ctx: &mut Context) -> Outcome<[Person; 3]> {
+/// alice has sent her lines at once, since when they wait; carol has heard the first of them.
+fn flooded(ctx: &mut Context) -> Outcome<([Person; 3], Instant)> {
     ctx.start_with_flags(&["--lines-per-second", RATE])?;
     let mut people = [ctx.joins("alice")?, ctx.joins("bob")?, ctx.joins("carol")?];
     let [alice, _, carol] = &mut people;
     ctx.step(format!("alice sends {LINES} lines in one segment"));
     let lines: String = (0..LINES).map(|number| format!("line {number}\n")).collect();
+    let began = Instant::now();
     alice.send_silently(lines.as_bytes())?;
     carol.hears(&alice.name, "line 0")?;
-    Ok(people)
+    Ok((people, began))
 }
 
 fn flood(ctx: &mut Context) -> Outcome {
-    let [alice, mut bob, mut carol] = flooded(ctx)?;
+    let ([alice, mut bob, mut carol], began) = flooded(ctx)?;
     let mut next = 1;
     for round in 0..ROUNDS {
         // bob and carol, one after the other: each waits for what the other has said.
@@ -64,7 +68,7 @@ fn flood(ctx: &mut Context) -> Outcome {
         return Err(wrong("all lines of a flood came before others could talk")
             .expected(format!("{RATE} lines per second, and twice that at once"))
             .got(format!("{LINES} lines at once"))
-            .late());
+            .before(began, ALL_WAIT));
     }
     ctx.step(format!("{next} of alice's lines have come; the others wait"));
     while next < LINES {
@@ -107,13 +111,14 @@ fn hears_between(person: &mut Person, flooder: &str, next: &mut usize, expected:
 }
 
 fn half_close(ctx: &mut Context) -> Outcome {
-    let [mut alice, mut bob, mut carol] = flooded(ctx)?;
+    let ([mut alice, mut bob, mut carol], began) = flooded(ctx)?;
     let name = alice.name.clone();
     alice.half_close();
     let mut heir = ctx.connects("heir")?;
     heir.line(&name)?;
     heir.hears_error()
-        .because("a client whose lines still wait has not ended: the name is not free")?;
+        .because("a client whose lines still wait has not ended: the name is not free")
+        .map_err(|trouble| trouble.before(began, ALL_WAIT))?;
     for number in 1..LINES {
         carol.hears(&name, &format!("line {number}")).means(
             "reorders-or-loses-under-load",
@@ -125,7 +130,7 @@ fn half_close(ctx: &mut Context) -> Outcome {
 }
 
 fn reset(ctx: &mut Context) -> Outcome {
-    let [alice, mut bob, mut carol] = flooded(ctx)?;
+    let ([alice, mut bob, mut carol], began) = flooded(ctx)?;
     let name = alice.name.clone();
     alice.resets();
     let mut lines = 1;
@@ -150,7 +155,8 @@ fn reset(ctx: &mut Context) -> Outcome {
     if lines == LINES {
         return Err(fail("ghost-user", "lines that wait are dropped at a reset")
             .expected(format!("fewer than {LINES} lines"))
-            .got(format!("{LINES} lines")));
+            .got(format!("{LINES} lines"))
+            .before(began, ALL_WAIT));
     }
     let later = ctx.hears_of(&mut bob, &mut carol)?;
     later

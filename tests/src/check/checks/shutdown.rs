@@ -28,15 +28,16 @@ pub static CHECKS: &[Check] = &[];
 #[cfg(unix)]
 mod unix {
     use crate::check::checks::flood::{SMALL_BUFFER, begins_to_read};
-    use crate::check::outcome::{fail, wrong};
+    use crate::check::outcome::{FAREWELL, fail, wrong};
     use crate::check::person::Heard;
     use crate::check::{Context, Label, Outcome, Person};
+    use crate::patience::Patience;
     use crate::peer::End;
     use crate::resources::socket_buffers_bytes_max;
     use nix::sys::signal::{Signal, killpg};
     use nix::unistd::Pid;
     use std::net::TcpStream;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     const NOTICE: &str = "* the server is shutting down";
 
@@ -60,14 +61,16 @@ mod unix {
 
     fn ends_well(ctx: &mut Context) -> Outcome {
         ctx.step("the server must end with status 0");
-        match ctx.process()?.wait(END_PATIENCE) {
+        let mut patience = Patience::new(ctx.worker(), END_PATIENCE);
+        match ctx.process()?.wait_within(&mut patience) {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(wrong("a server that is told to end ends well")
                 .expected("exit status 0")
                 .got(status.to_string())),
             None => Err(wrong("the server does not end")
                 .expected("its end within 5 s")
-                .got(format!("it still runs after {END_PATIENCE:?}"))),
+                .got(format!("it still runs after {END_PATIENCE:?}"))
+                .after(patience.over())),
         }
     }
 
@@ -125,6 +128,7 @@ mod unix {
 
     pub fn under_load(ctx: &mut Context) -> Outcome {
         let (mut alice, mut bob) = owes(ctx)?;
+        let began = Instant::now();
         send(ctx, Signal::SIGTERM)?;
         hears_the_notice(&mut alice)?;
         begins_to_read(&bob); // not before: what is sent already is not owed any more
@@ -139,7 +143,8 @@ mod unix {
                     return Err(fail("reorders-or-loses-under-load", message)
                         .expected(expected + "...")
                         .got(other.in_words())
-                        .late()); // a slow machine may need more than the 5 s of the rule
+                        .after(bob.peer.over)
+                        .before(began, FAREWELL));
                 }
             }
         }

@@ -2,9 +2,9 @@
 //! fails is made as small as it can be, and printed for people to try.
 
 use super::load::NAMES;
-use crate::check::drain::{Drain, Drained};
+use crate::check::drain::Drain;
 use crate::check::history::{self, History, LineId, Told, Witness};
-use crate::check::outcome::fail;
+use crate::check::outcome::{Trouble, fail};
 use crate::check::shrink;
 use crate::check::target::StartOptions;
 use crate::check::{Context, Outcome, Person, Protocol};
@@ -28,8 +28,8 @@ struct Said {
     to: usize,
 }
 
-/// Long for a server that has something to send. Nobody is judged by it.
-const MOMENT: Duration = Duration::from_millis(60);
+/// In a smaller history only an example is looked for, not a verdict.
+const SHRINK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Everybody's last line.
 const GOODBYE: &str = "goodbye";
@@ -83,6 +83,7 @@ pub fn run(ctx: &mut Context) -> Outcome {
 fn smallest(ctx: &mut Context, script: Vec<Said>, found: Found) -> (Vec<Said>, Found) {
     let mut best = (script, found);
     let script = best.0.clone();
+    let patience = std::mem::replace(&mut ctx.patience, SHRINK_PATIENCE);
     let mut still_fails = |part: &[Said]| {
         let mut tries = (0..REPEATS).map(|_| ctx.quietly(|ctx| fails(ctx, part)));
         let found = tries.find_map(|tried| tried.ok().flatten());
@@ -97,6 +98,7 @@ fn smallest(ctx: &mut Context, script: Vec<Said>, found: Found) -> (Vec<Said>, F
         !part.is_empty() && still_fails(&part)
     });
     shrink::smallest(&lines_among(&clients), SHRINK_TRIES, still_fails);
+    ctx.patience = patience;
     best
 }
 
@@ -162,10 +164,12 @@ fn fails(ctx: &mut Context, script: &[Said]) -> Outcome<Option<Found>> {
             scope.spawn(move || send_in_pieces(person, bytes, seed.wrapping_add(sender as u64)));
         }
     });
-    until_quiet(&drains);
+    // So that the goodbyes add nothing to the load, and a smaller script is really smaller.
+    ctx.until_at_rest();
     says_goodbye(&mut people, &drains)?;
-    // One that comes twice comes late.
-    let _ = drains[0].waits(MOMENT, |_| false);
+    // One that comes twice comes late: but before the server rests.
+    ctx.until_at_rest();
+    drains.iter().for_each(Drain::looks_once_more);
     let ids = known_lines(ctx.protocol, &names, &history);
     for (receiver, drain) in drains.iter().enumerate() {
         match collect(ctx.protocol, drain, &ids) {
@@ -207,16 +211,6 @@ fn send_in_pieces(person: &mut Person, bytes: &[u8], seed: u64) {
     }
 }
 
-/// So that the goodbyes add nothing to the load, and a smaller script is really smaller.
-fn until_quiet(drains: &[Drain]) {
-    let heard = || drains.iter().map(|drain| drain.lock().lines.len()).sum::<usize>();
-    let mut before = None;
-    while before != Some(heard()) {
-        before = Some(heard());
-        thread::sleep(MOMENT);
-    }
-}
-
 /// One after the other, to everybody: who hears a goodbye has heard all that its sender said
 /// before, or never will. One that is not heard ends the waiting: lines are lost.
 fn says_goodbye(people: &mut [Person], drains: &[Drain]) -> Outcome {
@@ -228,23 +222,15 @@ fn says_goodbye(people: &mut [Person], drains: &[Drain]) -> Outcome {
         let lines: String = lines.take(needed).collect();
         person.send_silently(lines.as_bytes())?;
         let goodbye = person.protocol.heard(&names[sender], GOODBYE);
-        if !others().all(|other| comes(&drains[other], &goodbye, person.patience)) {
-            return Ok(());
+        for other in others() {
+            match drains[other].hears_line(&goodbye, person.patience) {
+                Err(unknown @ Trouble::Inconclusive(_)) => return Err(unknown),
+                Err(_) => return Ok(()),
+                Ok(()) => {}
+            }
         }
     }
     Ok(())
-}
-
-/// Whether `line` comes before nothing comes for so long.
-fn comes(drain: &Drain, line: &str, patience: Duration) -> bool {
-    let count = |drained: &Drained| drained.lines.len();
-    let has_come = || drain.lock().lines.iter().any(|heard| heard == line);
-    let mut before = None;
-    while !has_come() && before != Some(count(&drain.lock())) {
-        before = Some(count(&drain.lock()));
-        let _ = drain.waits(patience, |drained| Some(count(drained)) != before);
-    }
-    has_come()
 }
 
 /// Every line that may be heard, and which one it is.

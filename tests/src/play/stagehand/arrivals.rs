@@ -2,17 +2,14 @@
 
 use super::{Stagehand, expectations};
 use crate::conversation::{Event, Step};
+use crate::patience::Patience;
 use crate::play::compare::Trouble;
 use crate::play::person::{Person, trouble};
 use crate::play::promise::Design;
 use crate::process::{PATIENCE, Process};
+use crate::work::Worker;
 use std::process::Command;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// How often a condition is looked at that nobody can tell us about.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Stagehand {
     /// Starts a client and waits until it is connected and, where there are names, known.
@@ -152,7 +149,7 @@ impl Stagehand {
         let Some(witness) = self.design.clients.front().cloned() else {
             return Ok(());
         };
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = Patience::new(Worker::default(), PATIENCE);
         loop {
             let probe = self.next_mark();
             self.type_line(&witness, &format!("@{name}:{probe}"));
@@ -164,10 +161,9 @@ impl Stagehand {
                 person.transcript.retain(|shown| *shown != line); // it answers us, not the person
                 return Ok(());
             }
-            if Instant::now() >= deadline {
+            if !patience.pause() {
                 return Err(person.missing(&format!("! no such user: {name}")).of(&witness));
             }
-            thread::sleep(LOOK_AGAIN);
         }
     }
 
