@@ -5,6 +5,7 @@
 //! anybody's program in any language.
 
 pub mod autograder;
+pub mod capture;
 pub mod check;
 pub mod compare;
 pub mod conversation;
@@ -19,6 +20,7 @@ pub mod proxy;
 pub mod report;
 pub mod resources;
 pub mod selftest;
+pub mod show;
 pub mod soak;
 pub mod stage;
 pub mod starter;

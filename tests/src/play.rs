@@ -149,7 +149,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads a file, or one of ours by its name.
-fn conversation(file: &Path) -> anyhow::Result<Conversation> {
+pub fn conversation(file: &Path) -> anyhow::Result<Conversation> {
     let own = conversations().into_iter().find(|(name, _)| Path::new(name) == file);
     let path = own.map_or(file.to_path_buf(), |(_, path)| path);
     let text = std::fs::read_to_string(&path).with_context(|| {

@@ -28,11 +28,7 @@ impl Counter {
     pub fn attach(process: u32) -> anyhow::Result<Counter> {
         let counts = Arc::new(Mutex::new(Counts::new()));
         let writer = Arc::clone(&counts);
-        let (attached, answer) = channel();
-        // All requests have to come from the thread that attached.
-        thread::spawn(move || follow(Pid::from_raw(process as i32), &writer, &attached));
-        let answer = answer.recv().unwrap_or(Err(Errno::ESRCH));
-        answer.context("cannot count system calls: this system lets no program watch another")?;
+        watch(process, move |thread| note(process, thread, &writer))?;
         Ok(Counter { counts })
     }
 
@@ -41,8 +37,18 @@ impl Counter {
     }
 }
 
+/// From now on `stopped` is called with each thread of `process` (which leads a process group) that
+/// begins or ends a system call, until the process has ended.
+pub fn watch(process: u32, stopped: impl FnMut(Pid) + Send + 'static) -> anyhow::Result<()> {
+    let (attached, answer) = channel();
+    // All requests have to come from the thread that attached.
+    thread::spawn(move || follow(Pid::from_raw(process as i32), stopped, &attached));
+    let answer = answer.recv().unwrap_or(Err(Errno::ESRCH));
+    answer.context("this system lets no program watch the system calls of another")
+}
+
 /// Runs until the process has ended, and with it the last of its threads.
-fn follow(process: Pid, counts: &Mutex<Counts>, attached: &Sender<nix::Result<()>>) {
+fn follow(process: Pid, mut stopped: impl FnMut(Pid), attached: &Sender<nix::Result<()>>) {
     let mut to_stop = match seize_all(process) {
         Ok(threads) => threads,
         Err(error) => {
@@ -54,7 +60,7 @@ fn follow(process: Pid, counts: &Mutex<Counts>, attached: &Sender<nix::Result<()
     while let Ok(status) = waitpid(group, Some(WaitPidFlag::__WALL)) {
         let signal = match status {
             WaitStatus::PtraceSyscall(thread) => {
-                note(process, thread, counts);
+                stopped(thread);
                 None
             }
             WaitStatus::Stopped(_, Signal::SIGTRAP) => None,
@@ -91,7 +97,7 @@ fn seize_all(process: Pid) -> nix::Result<HashSet<Pid>> {
     }
 }
 
-fn threads(process: Pid) -> Vec<Pid> {
+pub fn threads(process: Pid) -> Vec<Pid> {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
     let tasks = tasks.into_iter().flatten().flatten();
     let number = |task: std::fs::DirEntry| task.file_name().to_str()?.parse().ok();
@@ -99,7 +105,7 @@ fn threads(process: Pid) -> Vec<Pid> {
 }
 
 /// A thread stops twice for each call: when it begins it and when it ends it.
-fn note(process: Pid, thread: Pid, counts: &Mutex<Counts>) {
+fn note(process: u32, thread: Pid, counts: &Mutex<Counts>) {
     let begins =
         ptrace::syscall_info(thread).is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
     if begins {
