@@ -12,6 +12,7 @@ mod documents;
 mod keepalive;
 mod play;
 mod rules;
+mod show;
 mod soak;
 mod start_up;
 #[cfg(unix)]
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         keepalive::tests(),
         play::tests(),
         rules::tests(),
+        show::tests(),
         soak::tests(),
         start_up::tests(),
         #[cfg(unix)]

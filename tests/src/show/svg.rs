@@ -137,29 +137,29 @@ impl Picture<'_> {
 
     fn event(&mut self, event: &Event, y: f64, other: Option<usize>) {
         match &event.what {
-            What::Connects { who } => self.to_server(who, y, None, "connects", "connects"),
+            What::Connects { who } => self.arrow_in(who, y, None, "connects", "connects"),
             What::Sends { who, text, bytes, times } => {
                 let many = if *times > 1 { format!("{times} × ") } else { String::new() };
                 let label = format!("{many}{text}");
                 let title = format!("{who} sends {bytes} bytes: {label}");
-                self.to_server(who, y, other, &label, &title);
+                self.arrow_in(who, y, other, &label, &title);
             }
             What::Receives { who, text, bytes } => {
                 let title = format!("{who} receives {bytes} bytes: {text}");
-                self.from_server(who, y, other, text, &title);
+                self.arrow_out(who, y, other, text, &title);
             }
             What::Ends { who, how: End::Fin } => {
-                self.to_server(who, y, None, "FIN", &format!("{who} will send no more (FIN)"));
+                self.arrow_in(who, y, None, "FIN", &format!("{who} will send no more (FIN)"));
             }
             What::Ends { who, how: End::Reset } => {
-                self.to_server(who, y, None, "✗ RST", &format!("{who} resets the connection"));
+                self.arrow_in(who, y, None, "✗ RST", &format!("{who} resets the connection"));
             }
             What::SeesEnd { who, how } => {
                 let label = if *how == End::Fin { "FIN" } else { "✗ RST" };
-                self.from_server(who, y, None, label, &format!("{who} sees the end ({label})"));
+                self.arrow_out(who, y, None, label, &format!("{who} sees the end ({label})"));
             }
             What::Types { who, text } => {
-                self.to_server(who, y, None, text, &format!("{who} types at the server: {text}"));
+                self.arrow_in(who, y, None, text, &format!("{who} types at the server: {text}"));
             }
             What::Shows { text } => self.shown(y, text),
             What::Call(call) => self.call(call, event.at, y),
@@ -167,14 +167,14 @@ impl Picture<'_> {
         }
     }
 
-    fn to_server(&mut self, who: &str, y: f64, other: Option<usize>, label: &str, title: &str) {
+    fn arrow_in(&mut self, who: &str, y: f64, other: Option<usize>, label: &str, title: &str) {
         let x = self.layout.person_x(who);
         let (to_x, to_y) = self.server_end(y, other);
         self.arrow("sent", (x, y), (to_x - 6.0, to_y), title);
         self.label(x + 6.0, y - 3.0, "sent", label, LABEL_CHARS, title);
     }
 
-    fn from_server(&mut self, who: &str, y: f64, other: Option<usize>, label: &str, title: &str) {
+    fn arrow_out(&mut self, who: &str, y: f64, other: Option<usize>, label: &str, title: &str) {
         let x = self.layout.person_x(who);
         let from = self.server_end(y, other);
         self.arrow("received", (from.0 - 6.0, from.1), (x + 2.0, y), title);
