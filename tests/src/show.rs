@@ -67,6 +67,9 @@ pub struct Arguments {
     /// Write a trace for Perfetto or Chromium (Chrome JSON)
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Write one picture (.svg) for each program into this folder, with the same as text beside it
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
     /// Write a capture for Wireshark into this folder, one file (.pcapng) for each program
     #[arg(long, value_name = "FOLDER")]
     capture: Option<PathBuf>,
@@ -122,6 +125,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             open(file);
         }
     }
+    if let Some(folder) = &arguments.pictures {
+        pictures(&recording, folder)?;
+    }
     let output = match arguments.format {
         Format::Json => serde_json::to_string_pretty(&recording)? + "\n",
         Format::Text if arguments.html.is_some() => String::new(),
@@ -135,6 +141,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Not `print!`: that the reader of a pipe has seen enough is no reason for a panic.
     let _ = std::io::stdout().write_all(output.as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// `stage3.svg` and `stage3.txt`, or `program1.svg` and so on.
+fn pictures(recording: &Recording, folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    for (index, run) in recording.runs.iter().enumerate() {
+        let name = match run.name.strip_prefix("stage ").and_then(|name| name.split_once(':')) {
+            Some((number, _)) => format!("stage{number}"),
+            None => format!("program{}", index + 1),
+        };
+        write(&folder.join(format!("{name}.svg")), &svg::standalone(run))?;
+        write(&folder.join(format!("{name}.txt")), &text::draw(run, COLUMNS))?;
+    }
+    Ok(())
 }
 
 fn terminal_columns() -> usize {

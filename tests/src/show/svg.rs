@@ -11,6 +11,13 @@ const CALL_CHARS: usize = 33;
 /// Pixels between two labels of one lane, where the height is to scale with time.
 const LABELS_APART: f64 = 11.0;
 
+/// A file of its own, for a book: with the colours of the page in it, light and dark.
+pub fn standalone(run: &Run) -> String {
+    let style = format!("<style>{}</style>\n</svg>\n", include_str!("../../templates/show.css"));
+    let picture = draw(run, Scale::Steps, "picture");
+    picture.strip_suffix("</svg>\n").unwrap_or(&picture).to_string() + &style
+}
+
 /// `id` makes the names of its parts different from those of other pictures on a page.
 pub fn draw(run: &Run, scale: Scale, id: &str) -> String {
     let layout = Layout::new(run, scale);
