@@ -1,17 +1,23 @@
-//! The client: what its user types goes out, what others say is printed. Two halves run side by
+//! Layer: the other end. What its user types goes out, what others say is printed. Two halves run side by
 //! side on one thread, so neither direction ever waits for the other.
 
-use crate::console::{self, explain};
-use crate::line::{LineDecoder, SERVER_LINE_BYTES_MAX};
-use crate::terminal::{self, Screen};
-use anyhow::{Context, anyhow, bail};
+use std::cell::Cell;
 use std::future::pending;
-use std::io::{self, ErrorKind};
+use std::io;
+
+use anyhow::{Context, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc};
+
+use crate::advice;
+use crate::command;
+use crate::console::{self, count, explain};
+use crate::line::{LineDecoder, SERVER_LINE_BYTES_MAX};
+use crate::state::{Heard, hear};
+use crate::terminal::{self, Screen};
 
 /// Bytes of one read from the server.
 const READ_BYTES: usize = 16 * 1024;
@@ -23,68 +29,81 @@ pub fn run(host: &str, port: u16, name: Option<String>) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let end = runtime.context("cannot start the runtime")?.block_on(chat(host, port, name));
     terminal::restore();
-    end?;
-    console::warn("the server has ended the connection");
+    console::warn(match end? {
+        End::Wanted => "the conversation has ended",
+        End::ByServer => "the server has ended the connection",
+        End::NobodyReads => return Ok(()), // `| head -1` has seen enough
+    });
     Ok(())
 }
 
-async fn chat(host: &str, port: u16, name: Option<String>) -> anyhow::Result<()> {
-    let mut socket = connect(host, port).await?;
-    let (input, screen) = terminal::open()?;
-    let greeting = Greeting { name, asked: Notify::new(), answered: Notify::new() };
+/// Why a conversation is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The user said so.
+    Wanted,
+    ByServer,
+    /// Our output is a pipe whose other end is closed.
+    NobodyReads,
+}
+
+async fn chat(host: &str, port: u16, name: Option<String>) -> anyhow::Result<End> {
+    // A name can have several addresses (`localhost`: ::1 and 127.0.0.1): all of them are tried.
+    let socket = TcpStream::connect((host, port)).await;
+    let mut socket = socket.map_err(|error| advice::cannot_connect(host, port, &error))?;
+    let _ = socket.set_nodelay(true); // a line that waits for company is a slow line
+    let (input, screen) = terminal::open();
+    let meeting = Meeting {
+        name,
+        asked: Notify::new(),
+        settled: Notify::new(),
+        user_has_left: Cell::new(false),
+    };
     let (mut reader, mut writer) = socket.split();
+    // Only the server's end ends the chat: the other two never complete.
     tokio::select! {
-        end = print_lines(&mut reader, screen, &greeting) => end,
-        () = send_lines(&mut writer, input, &greeting) => Ok(()),
+        end = print_lines(&mut reader, screen, &meeting) => end,
+        () = send_lines(&mut writer, input, &meeting) => Ok(End::Wanted),
+        () = terminal::end_at_a_signal() => Ok(End::Wanted),
     }
 }
 
-async fn connect(host: &str, port: u16) -> anyhow::Result<TcpStream> {
-    let addresses: Vec<_> = lookup_host((host, port))
-        .await
-        .map_err(|error| anyhow!("cannot find the host {host}: {error}; is it spelled right?"))?
-        .collect();
-    let socket = TcpStream::connect(&addresses[..]).await.map_err(|error| {
-        let what = match error.kind() {
-            ErrorKind::ConnectionRefused => {
-                "connection refused; is the server running, and is this its PORT?".to_string()
-            }
-            _ => format!("{error}; is the server's machine on this network?"),
-        };
-        anyhow!("cannot connect to {host}:{port}: {what}")
-    })?;
-    let _ = socket.set_nodelay(true); // a line that waits for company is a slow line
-    Ok(socket)
-}
-
-/// The server's question for a name, when `--name` answers it.
-struct Greeting {
+/// What the two halves tell each other.
+struct Meeting {
+    /// The answer to the server's question, where the command line gives one.
     name: Option<String>,
+    /// The server has asked for it.
     asked: Notify,
-    /// Accepted, or refused and now up to the user.
-    answered: Notify,
+    /// It is accepted, or refused and now up to the user.
+    settled: Notify,
+    /// The user has said `exit` or `/quit`, or the input has ended.
+    user_has_left: Cell<bool>,
 }
 
 /// Sends what the user says, and at its end our end. Then the server says what it still has to
-/// say: only its end ends the chat, so this never completes.
+/// say, so this never completes.
 async fn send_lines(
     writer: &mut WriteHalf<'_>,
     mut input: mpsc::Receiver<Vec<u8>>,
-    greeting: &Greeting,
+    meeting: &Meeting,
 ) {
     // If the connection breaks, the other half sees it too, and reports it.
     let _: io::Result<()> = async {
-        if let Some(name) = &greeting.name {
-            greeting.asked.notified().await;
+        if let Some(name) = &meeting.name {
+            meeting.asked.notified().await;
             writer.write_all(format!("{name}\n").as_bytes()).await?;
-            greeting.answered.notified().await; // else what the user says could become the name
+            meeting.settled.notified().await; // else what the user says could become the name
         }
         let mut lines = Vec::new();
         while input.recv_many(&mut lines, LINES_PER_WRITE).await > 0 {
-            explain!("{} lines leave in one write", lines.len());
+            if lines.iter().any(|line| command::is_goodbye(line)) {
+                meeting.user_has_left.set(true);
+            }
+            explain!("{} in one write", count(lines.len(), "line"));
             writer.write_all(&lines.concat()).await?;
             lines.clear();
         }
+        meeting.user_has_left.set(true);
         explain!("end of input: the server is told, and may still answer");
         writer.shutdown().await
     }
@@ -96,22 +115,31 @@ async fn send_lines(
 async fn print_lines(
     reader: &mut ReadHalf<'_>,
     mut screen: Screen,
-    greeting: &Greeting,
-) -> anyhow::Result<()> {
+    meeting: &Meeting,
+) -> anyhow::Result<End> {
     let mut decoder = LineDecoder::new(SERVER_LINE_BYTES_MAX);
     let mut bytes = vec![0; READ_BYTES];
-    let mut door = Door { questions: 0, last_error: String::new(), is_inside: false };
+    let mut greeting = Greeting { questions: 0, refusal: String::new(), is_over: false };
     loop {
-        let count = reader.read(&mut bytes).await.context("the connection to the server broke")?;
-        if count == 0 {
-            return Ok(());
+        match reader.read(&mut bytes).await.context("the connection to the server broke")? {
+            0 if meeting.user_has_left.get() => return Ok(End::Wanted),
+            0 => return Ok(End::ByServer),
+            count => decoder.push(&bytes[..count]),
         }
-        decoder.push(&bytes[..count]);
         while let Some(line) = decoder.next_line() {
-            match line {
-                Ok(line) if door.is_inside => screen.print(&line),
-                Ok(line) => door.hear(&line, &mut screen, greeting)?,
-                Err(error) => console::warn(format_args!("from the server: {error}")),
+            let printed = match line {
+                Ok(line) if greeting.is_over => screen.print(&line),
+                Ok(line) => greeting.hear(&line, &mut screen, meeting)?,
+                Err(error) => {
+                    console::warn(format_args!("from the server: {error}"));
+                    Ok(())
+                }
+            };
+            match printed {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(End::NobodyReads);
+                }
+                printed => printed.context("cannot print what others say")?,
             }
         }
     }
@@ -119,38 +147,52 @@ async fn print_lines(
 
 /// What the client hears before it has a name. Later nobody can say such lines to it: what others
 /// say begins with `[`.
-struct Door {
+struct Greeting {
     questions: u32,
-    last_error: String,
-    is_inside: bool,
+    /// Why the last name was refused.
+    refusal: String,
+    /// The name is accepted.
+    is_over: bool,
 }
 
-impl Door {
-    fn hear(&mut self, line: &str, screen: &mut Screen, greeting: &Greeting) -> anyhow::Result<()> {
-        match line {
-            "NICK" => return self.ask(screen, greeting),
-            _ if line.starts_with("* ") => {
-                self.is_inside = true;
-                greeting.answered.notify_one();
+impl Greeting {
+    /// The inner error is the screen's.
+    fn hear(
+        &mut self,
+        line: &str,
+        screen: &mut Screen,
+        meeting: &Meeting,
+    ) -> anyhow::Result<io::Result<()>> {
+        match hear(line) {
+            Heard::Question => {
+                self.questions += 1;
+                return self.answer(line, screen, meeting);
             }
-            _ => self.last_error = line.trim_start_matches("! ").to_string(),
+            Heard::Refusal(why) => self.refusal = why.to_string(),
+            Heard::Welcome => {
+                self.is_over = true;
+                meeting.settled.notify_one();
+            }
         }
-        screen.print(line);
-        Ok(())
+        Ok(screen.print(line))
     }
 
-    fn ask(&mut self, screen: &mut Screen, greeting: &Greeting) -> anyhow::Result<()> {
-        self.questions += 1;
-        match &greeting.name {
-            Some(_) if self.questions == 1 => greeting.asked.notify_one(),
-            Some(name) if !screen.is_terminal() => {
-                bail!("the server refused the name {name}: {}", self.last_error)
+    fn answer(
+        &self,
+        question: &str,
+        screen: &mut Screen,
+        meeting: &Meeting,
+    ) -> anyhow::Result<io::Result<()>> {
+        match &meeting.name {
+            Some(_) if self.questions == 1 => meeting.asked.notify_one(),
+            Some(name) if !screen.is_editor() => {
+                bail!("the server refused the name {name}: {}", self.refusal)
             }
             _ => {
-                greeting.answered.notify_one();
-                screen.ask_for_name();
+                meeting.settled.notify_one();
+                return Ok(screen.ask_for_name(question));
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }

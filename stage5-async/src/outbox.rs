@@ -1,49 +1,44 @@
-//! What is owed to one client. The hub puts lines in, the client's task carries them away.
+//! Layer: the hand-over. What one client is owed: the lines that it has not been sent yet.
 //!
-//! Both run on the same thread, so a `RefCell` is enough: between two `await`s nobody else runs.
+//! The hub puts lines in, the client's task takes them out, all at once. This is stage 4's outbox with
+//! a `RefCell` in the place of the `Mutex`, and a `Notify` in that of the `Condvar`: all tasks run on one
+//! thread, and between two `await`s of one task no other task runs.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::ops::Range;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::cell::RefCell;
+use std::time::Duration;
 
-/// Parts of a page that one write takes. More of them are rare, and leave in the next.
-const PARTS_PER_WRITE_MAX: usize = 64;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
-/// All lines that the hub says in one turn, one after the other. A line is written here once,
-/// however many receive it; each outbox only notes where its lines stand.
-#[derive(Default)]
-pub struct Page(RefCell<Vec<u8>>);
+/// Memory that an empty outbox keeps, twice, for as long as its client is busy: with none, it would
+/// be taken and given back for each line.
+const BUSY_BYTES_KEPT: usize = 64 * 1024;
 
-impl Page {
-    /// Returns where the line stands.
-    pub fn write(&self, line: &str) -> Range<usize> {
-        let mut bytes = self.0.borrow_mut();
-        let start = bytes.len();
-        bytes.extend_from_slice(line.as_bytes());
-        start..bytes.len()
-    }
+/// A client that has been sent nothing for so long is not busy.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
 
-    pub fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
-    pub fn clear(&self) {
-        self.0.borrow_mut().clear();
-    }
-}
-
+#[derive(Debug)]
 pub struct Outbox {
-    mail: RefCell<Mail>,
+    owed: RefCell<Owed>,
+    /// Bytes that may be owed, beside what the kernel's buffers hold (rule L13).
     bytes_max: usize,
-    closed: Cell<bool>,
-    /// How to wake the client's task, while it waits for something to happen here.
-    waiting: Cell<Option<Waker>>,
+    /// Rung when lines have come in, and when no more will come.
+    bell: Notify,
+    /// Rung once, when no more will come: for who does not wait for lines.
+    end: Notify,
 }
 
-/// The client does not read as fast as others write.
+#[derive(Debug, Default)]
+struct Owed {
+    /// Whole lines.
+    lines: Vec<u8>,
+    /// Bytes that the task has taken and not sent yet: still owed.
+    in_flight: usize,
+    /// Nothing more is taken in; what is here is still sent.
+    is_closed: bool,
+}
+
+/// There is no room for the line: its receiver reads too slowly.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -51,223 +46,179 @@ impl Outbox {
     /// `bytes_max` of 0 is no limit.
     pub fn new(bytes_max: usize) -> Outbox {
         Outbox {
-            mail: RefCell::default(),
+            owed: RefCell::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
-            closed: Cell::new(false),
-            waiting: Cell::new(None),
+            bell: Notify::new(),
+            end: Notify::new(),
         }
     }
 
-    /// Adds one line, a part of the page.
-    pub fn push(&self, page: &Rc<Page>, line: Range<usize>) -> Result<(), Full> {
-        if self.mail.borrow().bytes + line.len() > self.bytes_max {
+    // ANCHOR: put
+    /// Adds one line. Copies bytes in memory, and waits for nobody.
+    pub fn put(&self, line: &str) -> Result<(), Full> {
+        let mut owed = self.owed.borrow_mut();
+        if owed.is_closed {
+            return Ok(()); // it was on its way when the client was closed
+        }
+        if owed.in_flight + owed.lines.len() + line.len() > self.bytes_max {
             return Err(Full);
         }
-        self.push_beyond_limit(page, line);
+        // The first line puts the task at the end of the runtime's queue. What comes until it runs
+        // leaves with this line, in one write.
+        if owed.lines.is_empty() {
+            self.bell.notify_one();
+        }
+        owed.lines.extend_from_slice(line.as_bytes());
         Ok(())
     }
+    // ANCHOR_END: put
 
-    /// For the one line that says why the connection ends.
-    pub fn push_beyond_limit(&self, page: &Rc<Page>, line: Range<usize>) {
-        self.mail.borrow_mut().add(page, line);
-        self.wake();
-    }
-
-    /// Nothing more will come.
-    pub fn close(&self) {
-        self.closed.set(true);
-        self.wake();
-    }
-
-    // ANCHOR: wake
-    /// Puts the client's task at the end of the runtime's queue, once: until it has run, further
-    /// lines find nobody to wake, and leave with the first in one write.
-    fn wake(&self) {
-        if let Some(task) = self.waiting.take() {
-            task.wake();
+    // ANCHOR: take
+    /// The task takes all lines at once, in exchange for the empty `batch`. Waits while there are
+    /// none. False when no more will come.
+    pub async fn take(&self, batch: &mut Vec<u8>) -> bool {
+        batch.clear();
+        loop {
+            if let Some(is_filled) = self.try_take(batch) {
+                return is_filled;
+            }
+            self.keep_memory(batch, BUSY_BYTES_KEPT);
+            if batch.capacity() > 0 && timeout(BUSY_WAIT, self.bell.notified()).await.is_ok() {
+                continue;
+            }
+            self.keep_memory(batch, 0); // most clients are silent, and cost no buffers
+            self.bell.notified().await;
         }
     }
+    // ANCHOR_END: take
 
-    /// Waits until there is something to write (`true`), or never will be (`false`).
-    pub async fn is_filled(&self) -> bool {
-        poll_fn(|context| match self.mail.borrow().bytes {
-            0 => self.poll_closed(context).map(|()| false),
-            _ => Poll::Ready(true),
-        })
-        .await
-    }
-
-    /// Waits until the hub has closed the client, however much is still owed.
-    pub async fn is_closed(&self) {
-        poll_fn(|context| self.poll_closed(context)).await;
-    }
-
-    fn poll_closed(&self, context: &Context) -> Poll<()> {
-        if self.closed.get() {
-            return Poll::Ready(());
+    /// `None`: nothing is owed now.
+    fn try_take(&self, batch: &mut Vec<u8>) -> Option<bool> {
+        let mut owed = self.owed.borrow_mut();
+        owed.in_flight = owed.lines.len(); // and what was taken before has been sent
+        if owed.lines.is_empty() {
+            return owed.is_closed.then_some(false);
         }
-        self.waiting.set(Some(context.waker().clone()));
-        Poll::Pending
+        std::mem::swap(batch, &mut owed.lines);
+        Some(true)
     }
-    // ANCHOR_END: wake
 
-    /// Offers what is owed to `write`, at once, and forgets as much as it took.
-    pub fn write_with(
-        &self,
-        write: impl FnOnce(&[IoSlice]) -> io::Result<usize>,
-    ) -> io::Result<()> {
-        let mut mail = self.mail.borrow_mut();
-        let written = mail.offer(write);
-        mail.forget(*written.as_ref().unwrap_or(&0));
-        written.map(drop)
+    /// Gives memory back beyond that.
+    fn keep_memory(&self, batch: &mut Vec<u8>, bytes: usize) {
+        batch.shrink_to(bytes);
+        self.owed.borrow_mut().lines.shrink_to(bytes);
     }
-}
 
-/// Lines in the order in which they were said.
-#[derive(Default)]
-struct Mail {
-    /// What the socket did not take when it was offered: a copy, so that a client that reads
-    /// slowly does not keep whole pages from being forgotten.
-    rest: Vec<u8>,
-    /// Then come these parts of this page.
-    page: Option<Rc<Page>>,
-    parts: Vec<Range<usize>>,
-    /// Of all that.
-    bytes: usize,
-}
-
-impl Mail {
-    // ANCHOR: add
-    fn add(&mut self, page: &Rc<Page>, line: Range<usize>) {
-        if !self.page.as_ref().is_some_and(|last| Rc::ptr_eq(last, page)) {
-            self.copy_parts();
-            self.page = Some(page.clone());
+    /// Nothing more is taken in. A last line replaces the lines that wait.
+    pub fn close(&self, last: Option<&str>) {
+        let mut owed = self.owed.borrow_mut();
+        if owed.is_closed {
+            return;
         }
-        self.bytes += line.len();
-        match self.parts.last_mut() {
-            Some(last) if last.end == line.start => last.end = line.end,
-            _ => self.parts.push(line),
+        if let Some(last) = last {
+            owed.lines = last.as_bytes().to_vec();
         }
-    }
-    // ANCHOR_END: add
-
-    fn offer(&self, write: impl FnOnce(&[IoSlice]) -> io::Result<usize>) -> io::Result<usize> {
-        let page = self.page.as_ref().map(|page| page.0.borrow());
-        let text = page.as_ref().map_or(&[][..], |page| &page[..]);
-        let parts = self.parts.iter().map(|part| &text[part.clone()]);
-        let rest = Some(&self.rest[..]).filter(|rest| !rest.is_empty());
-        let mut slices = [IoSlice::new(&[]); PARTS_PER_WRITE_MAX];
-        let parts = rest.into_iter().chain(parts);
-        let count =
-            slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part)).count();
-        write(&slices[..count])
+        owed.is_closed = true;
+        self.bell.notify_one();
+        self.end.notify_one();
     }
 
-    fn forget(&mut self, written: usize) {
-        self.bytes -= written;
-        if self.bytes == 0 {
-            *self = Mail::default(); // gives the memory back: most clients are owed nothing
-        } else {
-            self.copy_parts();
-            self.rest.drain(..written);
-        }
+    /// Waits until the outbox is closed, however much is still owed. For one task, once.
+    pub async fn closed(&self) {
+        self.end.notified().await;
     }
 
-    fn copy_parts(&mut self) {
-        if let Some(page) = self.page.take() {
-            let text = page.0.borrow();
-            let parts = self.parts.drain(..);
-            parts.for_each(|part| self.rest.extend_from_slice(&text[part]));
-        }
+    /// Bytes that are owed.
+    pub fn len(&self) -> usize {
+        let owed = self.owed.borrow();
+        owed.in_flight + owed.lines.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
-    /// What the client's task would see if it ran now.
-    fn poll(outbox: &Outbox) -> Poll<bool> {
-        let waiting = std::pin::pin!(outbox.is_filled());
-        waiting.poll(&mut Context::from_waker(Waker::noop()))
+    /// What the client's task would get if it ran now: `None` while it waits.
+    fn take(outbox: &Outbox) -> Option<String> {
+        let mut batch = Vec::new();
+        let taken = pin!(outbox.take(&mut batch)).poll(&mut Context::from_waker(Waker::noop()));
+        match taken {
+            Poll::Pending => None,
+            Poll::Ready(is_filled) => {
+                assert_eq!(is_filled, !batch.is_empty());
+                Some(String::from_utf8(batch).unwrap())
+            }
+        }
     }
 
-    /// Takes up to `count` bytes, in one write.
-    fn take(outbox: &Outbox, count: usize) -> String {
-        let mut taken = Vec::new();
-        let write = |slices: &[IoSlice]| {
-            taken = slices.iter().flat_map(|part| part.iter().copied()).collect();
-            taken.truncate(count);
-            Ok(taken.len())
+    #[test]
+    fn all_that_is_owed_is_taken_at_once() {
+        let outbox = Outbox::new(100);
+        assert_eq!(take(&outbox), None);
+        outbox.put("one\n").unwrap();
+        outbox.put("two\n").unwrap();
+        assert_eq!(take(&outbox).unwrap(), "one\ntwo\n");
+        assert_eq!(take(&outbox), None);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_still_owed() {
+        let outbox = Outbox::new(8);
+        outbox.put("12345\n").unwrap();
+        assert_eq!(outbox.put("67\n"), Err(Full));
+        assert_eq!(take(&outbox).unwrap(), "12345\n");
+        assert_eq!(outbox.put("67\n"), Err(Full));
+        outbox.put("7\n").unwrap();
+        assert_eq!(outbox.len(), 8);
+        assert_eq!(take(&outbox).unwrap(), "7\n"); // who takes again has sent what it took
+        outbox.put("12345\n").unwrap();
+    }
+
+    #[test]
+    fn a_closed_outbox_is_emptied_and_takes_nothing_more() {
+        let outbox = Outbox::new(100);
+        outbox.put("bye\n").unwrap();
+        outbox.close(None);
+        outbox.put("late\n").unwrap();
+        assert_eq!(take(&outbox).unwrap(), "bye\n");
+        assert_eq!(take(&outbox).unwrap(), "");
+    }
+
+    #[test]
+    fn a_last_line_replaces_what_waits_even_at_the_bound() {
+        let outbox = Outbox::new(4);
+        outbox.put("one\n").unwrap();
+        outbox.close(Some("! too slow\n"));
+        assert_eq!(take(&outbox).unwrap(), "! too slow\n");
+    }
+
+    /// Waits for as long as it takes, and asserts no time.
+    #[test]
+    fn who_is_not_busy_keeps_no_memory() {
+        let outbox = Outbox::new(100);
+        let wait = async {
+            let mut batch = Vec::new();
+            while outbox.take(&mut batch).await {}
         };
-        outbox.write_with(write).unwrap();
-        String::from_utf8(taken).unwrap()
-    }
-
-    fn push(outbox: &Outbox, page: &Rc<Page>, line: &str) -> Result<(), Full> {
-        outbox.push(page, page.write(line))
-    }
-
-    #[test]
-    fn all_that_is_owed_leaves_in_one_write() {
-        let (outbox, page) = (Outbox::new(100), Rc::default());
-        push(&outbox, &page, "one\n").unwrap();
-        push(&outbox, &page, "two\n").unwrap();
-        page.write("not for this client\n");
-        push(&outbox, &page, "three\n").unwrap();
-        push(&outbox, &Rc::default(), "four\n").unwrap();
-        assert_eq!(take(&outbox, 100), "one\ntwo\nthree\nfour\n");
-        assert_eq!(poll(&outbox), Poll::Pending);
-    }
-
-    #[test]
-    fn what_the_socket_did_not_take_stays() {
-        let (outbox, page) = (Outbox::new(100), Rc::default());
-        push(&outbox, &page, "hello\n").unwrap();
-        page.write("not for this client\n");
-        push(&outbox, &page, "you\n").unwrap();
-        assert_eq!(take(&outbox, 2), "he");
-        push(&outbox, &page, "there\n").unwrap();
-        assert_eq!(take(&outbox, 5), "llo\ny");
-        assert_eq!(take(&outbox, 100), "ou\nthere\n");
-        assert_eq!(poll(&outbox), Poll::Pending);
-    }
-
-    #[test]
-    fn nothing_is_forgotten_when_the_socket_is_not_ready() {
-        let (outbox, page) = (Outbox::new(100), Rc::default());
-        push(&outbox, &page, "hello\n").unwrap();
-        let not_ready = || Err(io::ErrorKind::WouldBlock.into());
-        assert!(outbox.write_with(|_| not_ready()).is_err());
-        assert_eq!(poll(&outbox), Poll::Ready(true));
-        assert_eq!(take(&outbox, 100), "hello\n");
-    }
-
-    #[test]
-    fn who_reads_slowly_keeps_no_page() {
-        let (outbox, page) = (Outbox::new(100), Rc::default());
-        push(&outbox, &page, "hello\n").unwrap();
-        take(&outbox, 2);
-        assert_eq!(Rc::strong_count(&page), 1);
-    }
-
-    #[test]
-    fn a_full_outbox_takes_the_reason_and_nothing_else() {
-        let (outbox, page) = (Outbox::new(8), Rc::default());
-        push(&outbox, &page, "12345\n").unwrap();
-        assert_eq!(push(&outbox, &page, "67\n"), Err(Full));
-        push(&outbox, &page, "7\n").unwrap();
-        outbox.push_beyond_limit(&page, page.write("! too slow\n"));
-        assert_eq!(take(&outbox, 100), "12345\n7\n! too slow\n");
-    }
-
-    #[test]
-    fn a_closed_outbox_is_emptied_first() {
-        let (outbox, page) = (Outbox::new(100), Rc::default());
-        push(&outbox, &page, "bye\n").unwrap();
-        outbox.close();
-        assert_eq!(poll(&outbox), Poll::Ready(true));
-        take(&outbox, 100);
-        assert_eq!(poll(&outbox), Poll::Ready(false));
+        let look = async {
+            for line in ["one\n", "two\n"] {
+                outbox.put(line).unwrap();
+                tokio::task::yield_now().await; // it is taken: each line in another of two buffers
+            }
+            assert!(outbox.owed.borrow().lines.capacity() > 0);
+            while outbox.owed.borrow().lines.capacity() > 0 || outbox.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = wait => panic!("the outbox is not closed"),
+                () = look => {}
+            }
+        });
     }
 }

@@ -1,248 +1,253 @@
-//! The door: accepts clients, starts a task for each, and closes everything in order at the end.
+//! Layer: the design. Accept, read, hand over, write: a task for each client, and one, the hub, that
+//! owns the rooms.
 
-use crate::connection::{self, Connection};
-use crate::console::{self, explain};
-use crate::hub::{self, Event};
-use crate::limits::{ClientId, Door, Limits};
-use crate::outbox::Outbox;
-use anyhow::{Context, bail};
-use socket2::{SockRef, TcpKeepalive};
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fs;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinSet};
 use tokio::time::{sleep, timeout};
 
-#[derive(clap::Args)]
-pub struct Options {
-    /// Let who knows the password in the first line of FILE be an operator in every room
-    #[arg(long, value_name = "FILE")]
-    admin_password_file: Option<PathBuf>,
-    #[command(flatten)]
-    limits: Limits,
-}
+use crate::accept::pause_after;
+use crate::admission::{Admission, Refusal, Seat};
+use crate::command;
+use crate::connection::Connection;
+use crate::console::{self, count, explain};
+use crate::effects::ClientId;
+use crate::hub::{Hub, LETTERS_MAX, Letter, Member};
+use crate::limits::Limits;
+use crate::line::{CLIENT_LINE_BYTES_MAX, LineDecoder, LineError};
+use crate::state::{Eviction, Rooms};
 
-/// How long clients may take to read what they are owed when the server ends (rule S5.10).
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// How long a client that has ended may take to receive what it is owed (rules L10 and S5.10).
+const LAST_LINES_WAIT: Duration = Duration::from_secs(5);
 
-/// How many tasks may run before the runtime asks the kernel for news, although others are ready
-/// to run. More than its usual 61, so that a thousand writers finish a round before the next one
-/// begins: 15 % less processor time per delivery with a thousand clients.
-const EVENT_INTERVAL: u32 = 1024;
+/// How long we wait for the clients' own ends when the whole server ends: people wait for it, and
+/// some clients never hang up.
+const LAST_READS_AT_SHUTDOWN: Duration = Duration::from_millis(500);
+
+/// Refused newcomers that are kept until they have read why. Each has a descriptor, as a client has.
+const REFUSED_MAX: usize = 64;
 
 // ANCHOR: run
-pub fn run(host: &str, port: u16, options: Options) -> anyhow::Result<()> {
-    let password = options.admin_password_file.map(read_password).transpose()?;
-    // A runtime on this one thread: its tasks may share an `Rc`, and no lock is needed anywhere.
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .event_interval(EVENT_INTERVAL)
-        .build_local(LocalOptions::default())
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve(host, port, options.limits, password))
-}
-// ANCHOR_END: run
-
-fn read_password(file: PathBuf) -> anyhow::Result<String> {
-    let name = file.display();
-    let text = fs::read_to_string(&file)
-        .with_context(|| format!("cannot read the admin's password from {name}"))?;
-    match text.lines().next().map(str::trim) {
-        Some(password) if !password.is_empty() => Ok(password.to_string()),
-        _ => bail!("{name} has no password in its first line"),
-    }
-}
-
-// ANCHOR: serve
-async fn serve(
-    host: &str,
-    port: u16,
+/// Serves until `stop` completes, and then ends in order.
+pub async fn run(
+    listener: TcpListener,
     limits: Limits,
     password: Option<String>,
-) -> anyhow::Result<()> {
-    let listener = listen(host, port).await?;
-    let stop = stop_signal()?;
-    console::announce(listener.local_addr()?);
-
-    let (to_hub, events) = mpsc::channel(hub::EVENTS_MAX);
-    let hub = task::spawn_local(hub::run(events, limits.clone(), password));
-    let mut server = Server {
-        door: Rc::new(RefCell::new(Door::new(&limits))),
-        limits: Rc::new(limits),
-        hub: to_hub,
-        clients: JoinSet::new(),
-    };
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let limits = Rc::new(limits);
+    let admission = Rc::new(RefCell::new(Admission::new(limits.clone())));
+    let (mail, mailbox) = mpsc::channel(LETTERS_MAX);
+    let rooms = Rooms::new(limits.clone(), password);
+    let hub = Hub::new(rooms, admission.clone(), limits.bytes_owed);
+    let hub = task::spawn_local(hub.run(mailbox));
+    let (clients, refused) = (JoinSet::new(), JoinSet::new());
+    let mut server = Server { limits, admission, mail, clients, refused };
     tokio::select! {
-        () = server.accept_clients(&listener) => {}
+        () = server.accept(&listener) => {}
         () = stop => {}
     }
     // Each line says what it makes true.
     drop(listener); // nobody comes in any more
-    let _ = server.hub.send(Event::ShutDown).await; // fails only when the hub is gone
-    hub.await.context("the hub panicked")?; // everybody has been told
-    if timeout(SHUTDOWN_GRACE, server.clients.join_all()).await.is_err() {
+    let _ = server.mail.send(Letter::ShutDown).await; // fails only when the hub is gone
+    hub.await?; // everybody has been told
+    if timeout(LAST_LINES_WAIT, server.clients.join_all()).await.is_err() {
         console::warn("some clients did not read to the end; closed without them");
     }
     Ok(())
 }
-// ANCHOR_END: serve
-
-async fn listen(host: &str, port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((host, port)).await.map_err(|error| {
-        let what = plain_words(&error);
-        anyhow::anyhow!("cannot listen on {host}:{port}: {what}")
-    })
-}
-
-fn plain_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "address already in use; is another server running? try another PORT, or 0 for any free one".into()
-        }
-        io::ErrorKind::PermissionDenied => "permission denied; try a PORT of 1024 or more".into(),
-        io::ErrorKind::AddrNotAvailable => {
-            "not an address of this machine; try 127.0.0.1, or 0.0.0.0 for all of them".into()
-        }
-        _ => format!("{error}; is HOST right?"),
-    }
-}
+// ANCHOR_END: run
 
 struct Server {
     limits: Rc<Limits>,
-    door: Rc<RefCell<Door>>,
-    hub: mpsc::Sender<Event>,
+    admission: Rc<RefCell<Admission>>,
+    /// Where letters to the hub are posted.
+    mail: mpsc::Sender<Letter>,
+    /// The clients' tasks.
     clients: JoinSet<()>,
+    /// Tasks of newcomers that may not come in.
+    refused: JoinSet<()>,
 }
 
 impl Server {
     // ANCHOR: accept
-    async fn accept_clients(&mut self, listener: &TcpListener) {
-        let mut pause = Pause::new();
+    /// Waits for newcomers, for ever.
+    async fn accept(&mut self, listener: &TcpListener) {
+        let mut pause = Duration::ZERO;
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, address)) => {
-                        pause.is_over();
-                        self.welcome(socket, canonical(address)).await;
+                        pause = Duration::ZERO;
+                        self.welcome(socket, address);
                     }
-                    Err(error) => pause.after(error).await,
+                    Err(error) => {
+                        let next = pause_after(&error, pause);
+                        if pause.is_zero() && !next.is_zero() {
+                            console::warn(format_args!(
+                                "cannot accept clients for now: {error}; trying again"
+                            ));
+                        }
+                        pause = next;
+                        sleep(pause).await;
+                    }
                 },
                 Some(_) = self.clients.join_next() => {} // a finished task is forgotten
+                Some(_) = self.refused.join_next() => {}
             }
         }
     }
     // ANCHOR_END: accept
 
-    async fn welcome(&mut self, socket: TcpStream, address: SocketAddr) {
-        let _ = socket.set_nodelay(true); // we batch ourselves: Nagle's waiting would only delay
-        let _ = SockRef::from(&socket).set_tcp_keepalive(&keepalive()); // else a rare client stays
-        let entered = self.door.borrow_mut().enter(address.ip());
-        match entered {
-            Ok(client) => self.start(client, socket, address).await,
-            Err(why) => {
-                explain!("door: {address} is refused: {why}");
-                self.clients.spawn_local(connection::refuse(socket, why, self.hub.clone()));
+    fn welcome(&mut self, socket: TcpStream, address: SocketAddr) {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        let connection = Connection::new(socket, address, self.limits.bytes_owed);
+        match Seat::take(&self.admission, address.ip()) {
+            Ok(seat) => {
+                let (mail, limits) = (self.mail.clone(), self.limits.clone());
+                self.clients.spawn_local(serve(connection, mail, seat, limits));
+            }
+            Err(Refusal(line)) => {
+                explain!("{address}: refused with {}", line.trim_end());
+                if self.refused.len() < REFUSED_MAX {
+                    self.refused.spawn_local(refuse(connection, line));
+                } // else closed at once, with no word
             }
         }
     }
+}
 
-    async fn start(&mut self, client: ClientId, socket: TcpStream, address: SocketAddr) {
-        let seat = Seat { door: self.door.clone(), client, ip: address.ip() };
-        let outbox = Rc::new(Outbox::new(self.limits.bytes_owed));
-        let arrived = Event::Arrived { client, address, outbox: outbox.clone() };
-        if self.hub.send(arrived).await.is_err() {
-            return; // the server is shutting down
-        }
-        let connection = Connection { client, socket, outbox, hub: self.hub.clone() };
-        let limits = self.limits.clone();
-        self.clients.spawn_local(connection.run(limits, seat));
+async fn refuse(connection: Connection, line: String) {
+    if connection.write(line.as_bytes()).await.is_ok() {
+        connection.hang_up(pending()).await;
     }
 }
 
-/// A client whose machine lost its power says nothing any more, not even its end. After a minute
-/// of silence the kernel asks whether it is still there, and again every 10 s. The kernel's own
-/// setting would be two hours.
-fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10))
-}
-
-/// A client's place at the door. It is free again when this is dropped, however the task ends.
-pub struct Seat {
-    door: Rc<RefCell<Door>>,
-    client: ClientId,
-    ip: IpAddr,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.door.borrow_mut().leave(self.client, self.ip);
+// ANCHOR: serve
+/// One client's task. It has two halves that run side by side and never wait for each other: one
+/// takes lines to the hub, one takes what is owed to the socket.
+async fn serve(connection: Connection, mail: mpsc::Sender<Letter>, seat: Seat, limits: Rc<Limits>) {
+    let connection = Rc::new(connection);
+    let member = Member { connection: connection.clone(), lines: seat.lines.clone() };
+    let (answer, place) = oneshot::channel();
+    let arrived = Letter::Arrived { member, answer };
+    let _ = mail.send(arrived).await; // fails when the server ends; then there is no answer either
+    let Ok(client) = place.await else { return };
+    let mut writing = pin!(write(&connection));
+    // The first that ends, ends the conversation: the hub has closed the client, or the connection
+    // is broken, or the client has sent its last line.
+    let end = tokio::select! {
+        biased; // looks at them in this order, instead of one that is drawn by lot each time
+        () = connection.outbox.closed() => Ok(()),
+        end = &mut writing => end,
+        end = read(&connection, &mail, client, &seat) => end,
+        () = remind_of_name(&mail, client, &limits) => Ok(()),
+    };
+    if let Err(error) = &end {
+        explain!("{}: the connection is broken: {error}", connection.who());
+        let _ = mail.send(Letter::Evict { client, why: why(error) }).await;
+    }
+    let _ = mail.send(Letter::Left { client }).await; // the hub closes the outbox
+    // In the order in which it was said, what is owed; and no longer than that takes.
+    if end.is_ok() && timeout(LAST_LINES_WAIT, writing).await.is_ok_and(|end| end.is_ok()) {
+        drop(seat); // before the client sees its end, comes again, and finds its place taken
+        let server_ends = async {
+            mail.closed().await; // the hub has read its last letter
+            sleep(LAST_READS_AT_SHUTDOWN).await;
+        };
+        connection.hang_up(server_ends).await;
     }
 }
+// ANCHOR_END: serve
 
-/// On a socket for IPv6 that takes IPv4 too, an IPv4 client's address looks like
-/// `::ffff:192.0.2.1`. Bans and counts are for `192.0.2.1`.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// What to do while `accept` fails, as it does when the process has no descriptor left.
+// ANCHOR: read
+/// Takes line after line to the hub, until the client's last.
 ///
-/// The client that nobody accepts stays in the kernel's queue, so the next `accept` would fail at
-/// once, and the next, a million times a second. Hence the pauses (rule L14).
-struct Pause {
-    next: Duration,
-    last_failure: Option<Instant>,
-}
-
-impl Pause {
-    const SHORTEST: Duration = Duration::from_millis(10);
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    fn new() -> Pause {
-        Pause { next: Pause::SHORTEST, last_failure: None }
-    }
-
-    fn is_over(&mut self) {
-        self.next = Pause::SHORTEST;
-    }
-
-    async fn after(&mut self, error: io::Error) {
-        // A client that leaves makes place for one, and the next fails again: still the same story.
-        let is_news = self.last_failure.is_none_or(|at| at.elapsed() > 3 * Pause::LONGEST);
-        self.last_failure = Some(Instant::now());
-        if is_news {
-            console::warn(format_args!("cannot accept clients for now: {error}; trying again"));
+/// While a line waits for its turn, nothing is read: the bytes pile up in the kernel, and when
+/// its buffer is full, TCP makes the sender wait. So a flood costs the server no memory.
+async fn read(
+    connection: &Connection,
+    mail: &mpsc::Sender<Letter>,
+    client: ClientId,
+    seat: &Seat,
+) -> io::Result<()> {
+    let mut lines = LineDecoder::new(CLIENT_LINE_BYTES_MAX);
+    loop {
+        let bytes = connection.read(&mut lines).await?;
+        explain!("{}: read {}", connection.who(), count(bytes, "byte"));
+        if bytes == 0 {
+            return Ok(());
         }
-        sleep(self.next).await;
-        self.next = (2 * self.next).min(Pause::LONGEST);
+        while let Some(line) = lines.next_line() {
+            let line = line.map(Cow::into_owned);
+            wait_for_turn(&line, connection, seat).await?;
+            let Ok(place) = mail.reserve().await else {
+                return Ok(()); // the server is shutting down
+            };
+            place.send(Letter::Line { client, line });
+        }
     }
 }
+// ANCHOR_END: read
 
-/// Completes when somebody asks the process to end.
-#[cfg(unix)]
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// Until this client may say one more line and, if the line is a guess at a secret, its address may
+/// make one. Nobody else waits here.
+async fn wait_for_turn(
+    line: &Result<String, LineError>,
+    connection: &Connection,
+    seat: &Seat,
+) -> io::Result<()> {
+    while let Err(wait) = seat.take_line(Instant::now()) {
+        explain!("{}: its next line waits {} ms", connection.who(), wait.as_millis());
+        Box::pin(connection.sleep(wait)).await?; // few ever wait: a box, not a part of each task
+    }
+    if line.as_deref().is_ok_and(|line| command::tries_a_secret(&command::parse(line))) {
+        while let Err(wait) = seat.take_secret(Instant::now()) {
+            explain!("{}: its guess waits {} ms", connection.who(), wait.as_millis());
+            Box::pin(connection.sleep(wait)).await?;
         }
-    })
+    }
+    Ok(())
 }
 
-/// Windows knows Ctrl-C, but no SIGTERM.
-#[cfg(not(unix))]
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
+// ANCHOR: write
+/// Writes what the hub puts into the outbox, all of it at once; until the hub closes the outbox.
+async fn write(connection: &Connection) -> io::Result<()> {
+    let mut lines = Vec::new();
+    while connection.outbox.take(&mut lines).await {
+        connection.write(&lines).await?;
+        explain!("{}: wrote {} at once", connection.who(), lines_in(&lines));
+    }
+    Ok(())
+}
+// ANCHOR_END: write
+
+/// One deadline for the whole of choosing a name, however busy the client keeps us meanwhile.
+async fn remind_of_name(mail: &mpsc::Sender<Letter>, client: ClientId, limits: &Limits) {
+    if limits.seconds_to_register > 0 {
+        sleep(Duration::from_secs(limits.seconds_to_register)).await;
+        let _ = mail.send(Letter::Evict { client, why: Eviction::NoNameInTime }).await;
+    }
+    pending().await // never the reason why a conversation ends
+}
+
+fn lines_in(bytes: &[u8]) -> String {
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    format!("{} ({})", count(lines, "line"), count(bytes.len(), "byte"))
+}
+
+fn why(error: &io::Error) -> Eviction {
+    match error.kind() {
+        ErrorKind::TimedOut => Eviction::NoAnswer,
+        _ => Eviction::Lost,
+    }
 }

@@ -44,7 +44,12 @@ impl Contestant {
         // The limits protect a public server. Here the only client is us.
         let limits: &[&str] = match stage.number {
             4 => &["--seconds-to-register"], // those who are silent give no name
-            5 => &["--lines-per-second", "--clients-per-address", "--max-clients"],
+            5 => &[
+                "--lines-per-second",
+                "--clients-per-address",
+                "--connects-per-minute",
+                "--max-clients",
+            ],
             _ => &[],
         };
         command.extend(limits.iter().flat_map(|flag| [flag.to_string(), "0".into()]));

@@ -1,80 +1,148 @@
-//! One room: who is in it, who may enter, who may speak, who decides.
+//! Layer: the meaning. One room: who is in it, who may enter, who may speak, who decides.
 
-use crate::limits::ClientId;
-use crate::names::fold;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
-use std::rc::Rc;
+
+use super::names::fold;
+use crate::effects::ClientId;
 
 #[derive(Debug)]
 pub struct Room {
-    /// As the founder wrote it.
-    pub name: String,
-    /// Who has been here longest comes first. Shared with the messages that are on their way,
-    /// so that a message to thousands needs no list of its own.
-    members: Rc<Vec<ClientId>>,
+    /// As its founder wrote it.
+    name: String,
+    /// Who has been here longest comes first.
+    members: Vec<ClientId>,
     operators: BTreeSet<ClientId>,
     /// By connection, whatever its name is now; it holds while somebody leaves and comes back.
-    pub muted: BTreeSet<ClientId>,
-    pub banned_names: BTreeSet<String>,
-    pub banned_addresses: BTreeSet<IpAddr>,
-    pub topic: Option<String>,
-    pub key: Option<String>,
-    pub limit: Option<usize>,
+    muted: BTreeSet<ClientId>,
+    bans: BTreeSet<Banned>,
+    topic: Option<String>,
+    /// What newcomers must know.
+    key: Option<String>,
+    /// Members there may be; 0: any number.
+    limit: usize,
+}
+
+/// Whom a ban is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Banned {
+    /// In lower case.
+    Name(String),
+    /// As `one_address` gives it.
+    Address(IpAddr),
 }
 
 impl Room {
     pub fn new(name: &str) -> Room {
         Room {
             name: name.to_string(),
-            members: Rc::default(),
+            members: Vec::new(),
             operators: BTreeSet::new(),
             muted: BTreeSet::new(),
-            banned_names: BTreeSet::new(),
-            banned_addresses: BTreeSet::new(),
+            bans: BTreeSet::new(),
             topic: None,
             key: None,
-            limit: None,
+            limit: 0,
         }
     }
 
-    pub fn members(&self) -> &Rc<Vec<ClientId>> {
-        &self.members
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    pub fn is_operator(&self, client: ClientId) -> bool {
-        self.operators.contains(&client)
+    pub fn members(&self) -> &[ClientId] {
+        &self.members
     }
 
     /// Why somebody may not enter (rule S5.7).
     pub fn admits(&self, name: &str, address: IpAddr, key: Option<&str>) -> Result<(), String> {
         let room = &self.name;
-        if self.banned_names.contains(&fold(name)) || self.banned_addresses.contains(&address) {
+        if self.bans.iter().any(|banned| banned.meets(name, address)) {
             return Err(format!("you are banned from {room}"));
         }
-        if self.key.is_some() && key != self.key.as_deref() {
+        if !self.is_key(key.unwrap_or_default()) {
             let wrong =
                 if key.is_some() { "that is not the key of" } else { "you need the key of" };
             return Err(format!("{wrong} {room}: /join {room} KEY"));
         }
-        match self.limit {
-            Some(limit) if self.members.len() >= limit => {
-                Err(format!("{room} is full (its /limit is {limit})"))
-            }
-            _ => Ok(()),
+        if self.limit > 0 && self.members.len() >= self.limit {
+            return Err(format!("{room} is full (its /limit is {})", self.limit));
         }
+        Ok(())
+    }
+
+    /// Whether that opens the room, as everything does where there is no key.
+    pub fn is_key(&self, guess: &str) -> bool {
+        self.key.as_deref().is_none_or(|key| key == guess)
     }
 
     pub fn enter(&mut self, client: ClientId) {
-        // Copies the list only while a message that is on its way still uses the old one.
-        Rc::make_mut(&mut self.members).push(client);
+        self.members.push(client);
     }
 
     pub fn remove(&mut self, client: ClientId) {
-        Rc::make_mut(&mut self.members).retain(|member| *member != client);
+        self.members.retain(|member| *member != client);
         self.operators.remove(&client);
     }
 
+    pub fn topic(&self) -> Option<&str> {
+        self.topic.as_deref()
+    }
+
+    pub fn set_topic(&mut self, topic: &str) {
+        self.topic = Some(topic.to_string());
+    }
+
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    pub fn set_key(&mut self, key: Option<&str>) {
+        self.key = key.map(str::to_string);
+    }
+
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    pub fn is_muted(&self, client: ClientId) -> bool {
+        self.muted.contains(&client)
+    }
+
+    /// False: it was muted before.
+    pub fn mute(&mut self, client: ClientId) -> bool {
+        self.muted.insert(client)
+    }
+
+    pub fn unmute(&mut self, client: ClientId) -> bool {
+        self.muted.remove(&client)
+    }
+
+    pub fn bans(&self) -> &BTreeSet<Banned> {
+        &self.bans
+    }
+
+    pub fn ban(&mut self, banned: Banned) {
+        self.bans.insert(banned);
+    }
+
+    pub fn unban(&mut self, banned: &Banned) -> bool {
+        self.bans.remove(banned)
+    }
+
+    pub fn is_banned_name(&self, name: &str) -> bool {
+        self.bans.contains(&Banned::Name(fold(name)))
+    }
+}
+
+/// Who decides (rule S5.6).
+impl Room {
+    pub fn is_operator(&self, client: ClientId) -> bool {
+        self.operators.contains(&client)
+    }
+
+    /// False: it was an operator before.
     pub fn make_operator(&mut self, client: ClientId) -> bool {
         self.operators.insert(client)
     }
@@ -101,6 +169,25 @@ impl Room {
     fn succeed(&mut self, successor: ClientId) -> Option<ClientId> {
         let is_needed = self.operators.is_empty();
         (is_needed && self.make_operator(successor)).then_some(successor)
+    }
+}
+
+impl Banned {
+    pub fn meets(&self, name: &str, address: IpAddr) -> bool {
+        match self {
+            Banned::Name(banned) => banned.eq_ignore_ascii_case(name),
+            Banned::Address(banned) => *banned == address,
+        }
+    }
+}
+
+impl fmt::Display for Banned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Banned::Name(name) => write!(f, "{name}"),
+            Banned::Address(IpAddr::V4(ip)) => write!(f, "{ip}"),
+            Banned::Address(IpAddr::V6(ip)) => write!(f, "{ip}/64"),
+        }
     }
 }
 
@@ -160,7 +247,7 @@ mod tests {
     #[test]
     fn names_are_banned_in_any_case() {
         let mut room = room(&[ANN]);
-        room.banned_names.insert(fold("Bob"));
+        room.ban(Banned::Name(fold("Bob")));
         assert!(room.admits("BOB", HOME, None).is_err());
         assert!(room.admits("bobby", HOME, None).is_ok());
     }
@@ -168,7 +255,7 @@ mod tests {
     #[test]
     fn the_key_must_be_given_exactly() {
         let mut room = room(&[ANN]);
-        room.key = Some("Sesame".into());
+        room.set_key(Some("Sesame"));
         assert!(room.admits("bob", HOME, None).is_err());
         assert!(room.admits("bob", HOME, Some("sesame")).is_err());
         assert!(room.admits("bob", HOME, Some("Sesame")).is_ok());
@@ -177,7 +264,7 @@ mod tests {
     #[test]
     fn a_full_room_admits_nobody() {
         let mut room = room(&[ANN]);
-        room.limit = Some(1);
+        room.set_limit(1);
         assert!(room.admits("bob", HOME, None).is_err());
     }
 }

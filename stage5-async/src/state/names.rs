@@ -1,4 +1,4 @@
-//! What may be the name of a person or of a room (rules L8 and S5.4).
+//! Layer: the meaning. What may be the name of a person or of a room (rules L8 and S5.4).
 
 /// Characters of a person's name.
 pub const NAME_MAX: usize = 20;
@@ -10,18 +10,18 @@ pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && is_word(text, NAME_MAX)
 }
 
+pub const BAD_NAME: &str =
+    "bad name: it has 1 to 20 letters, digits, _ and -, and begins with a letter";
+
 pub fn check_name(text: &str) -> Result<(), String> {
-    if is_name(text) {
-        return Ok(());
-    }
-    Err(format!("bad name: 1 to {NAME_MAX} letters, digits, _ and -, and a letter to begin with"))
+    if is_name(text) { Ok(()) } else { Err(BAD_NAME.to_string()) }
 }
 
 pub fn check_room_name(text: &str) -> Result<(), String> {
     if text.strip_prefix('#').is_some_and(|name| is_word(name, ROOM_NAME_MAX)) {
         return Ok(());
     }
-    Err(format!("bad room name: # and 1 to {ROOM_NAME_MAX} letters, digits, _ and -"))
+    Err(format!("bad room name: it has # and 1 to {ROOM_NAME_MAX} letters, digits, _ and -"))
 }
 
 /// Names that differ only in case are the same name: this is what is compared.

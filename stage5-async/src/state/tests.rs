@@ -1,6 +1,10 @@
 //! The rules S5.1 to S5.9, without any network.
 
+use super::commands::{Who, list};
 use super::*;
+use crate::command;
+use crate::effects::Effect;
+use crate::line::SERVER_LINE_BYTES_MAX;
 use clap::Parser;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -20,6 +24,7 @@ struct Flags {
 /// Rooms, and what each client has heard since it was last asked.
 struct Party {
     rooms: Rooms,
+    effects: Effects,
     heard: Vec<Vec<String>>,
     closed: Vec<ClientId>,
     log: Vec<String>,
@@ -29,7 +34,8 @@ impl Party {
     fn with_flags(flags: &[&str]) -> Party {
         let flags = Flags::parse_from([&["server"], flags].concat());
         Party {
-            rooms: Rooms::new(flags.limits, Some("open sesame".into())),
+            rooms: Rooms::new(Rc::new(flags.limits), Some("open sesame".into())),
+            effects: Effects::default(),
             heard: vec![Vec::new(); 100],
             closed: Vec::new(),
             log: Vec::new(),
@@ -57,33 +63,44 @@ impl Party {
     }
 
     fn arrive(&mut self, client: ClientId, name: &str, ip: IpAddr) {
-        let effects = self.rooms.arrive(client, SocketAddr::new(ip, 9));
-        self.note(effects);
+        self.rooms.arrive(client, SocketAddr::new(ip, 9), &mut self.effects);
+        self.note();
         self.say(client, name);
     }
 
     fn say(&mut self, client: ClientId, line: &str) {
-        let effects = self.rooms.apply(client, line);
-        self.note(effects);
+        self.rooms.apply(client, Ok(command::parse(line)), &mut self.effects);
+        self.note();
     }
 
     fn leave(&mut self, client: ClientId) {
-        let effects = self.rooms.leave(client, None);
-        self.note(effects);
+        self.rooms.leave(client, &mut self.effects);
+        self.note();
     }
 
-    fn note(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+    fn evict(&mut self, client: ClientId, why: Eviction) {
+        self.rooms.evict(client, why, &mut self.effects);
+        self.note();
+    }
+
+    fn note(&mut self) {
+        while let Some(effect) = self.effects.next() {
             match effect {
-                Effect::Send { to, line } => to.for_each(|client| {
-                    assert!(line.ends_with('\n') && line.len() <= SERVER_LINE_BYTES_MAX);
-                    assert!(!self.closed.contains(&client), "{client:?} heard {line:?}");
-                    self.heard[client.0].push(line.trim_end().to_string());
-                }),
-                Effect::Close { client } => self.closed.push(client),
-                Effect::Log(line) => self.log.push(line),
+                Effect::Send { to, line } => {
+                    let text = self.effects.text(line);
+                    assert!(!self.closed.contains(&to), "{to:?} heard {text:?}");
+                    hear(&mut self.heard[to.0], text);
+                }
+                Effect::Close { client, last } => {
+                    if let Some(last) = last {
+                        hear(&mut self.heard[client.0], self.effects.text(last));
+                    }
+                    self.closed.push(client);
+                }
+                Effect::Show { line } => self.log.push(self.effects.text(line).trim_end().into()),
             }
         }
+        self.effects.clear();
     }
 
     fn forget(&mut self) {
@@ -110,6 +127,11 @@ impl Party {
     }
 }
 
+fn hear(heard: &mut Vec<String>, line: &str) {
+    assert!(line.ends_with('\n') && line.len() <= SERVER_LINE_BYTES_MAX);
+    heard.push(line.trim_end().to_string());
+}
+
 // S5.1
 
 #[test]
@@ -129,12 +151,27 @@ fn a_refused_name_is_asked_for_again() {
     let mut party = Party::of_three();
     party.arrive(ClientId(3), "BOB", HOME);
     party.expect(ClientId(3), &["NICK", "! name taken: BOB", "NICK"]);
-    party.say(ClientId(3), "GET / HTTP/1.1");
-    let heard = party.heard(ClientId(3));
-    assert!(heard[0].starts_with("! bad name") && heard[1] == "NICK", "{heard:?}");
-    let effects = party.rooms.refuse(ClientId(3), "not UTF-8");
-    party.note(effects);
+    for line in ["9", "/join #r", "@ann:hi", "#a"] {
+        party.say(ClientId(3), line);
+        let heard = party.heard(ClientId(3));
+        assert!(heard[0].starts_with("! bad name") && heard[1] == "NICK", "{heard:?}");
+    }
+    party.rooms.apply(ClientId(3), Err(LineError::NotUtf8), &mut party.effects);
+    party.note();
     party.expect(ClientId(3), &["! not UTF-8", "NICK"]);
+}
+
+#[test]
+fn a_browser_is_sent_away_and_a_person_may_talk_about_http() {
+    let mut party = Party::of_three();
+    party.arrive(ClientId(3), "POST /chat HTTP/1.1", HOME);
+    let heard = party.heard(ClientId(3));
+    assert!(heard.len() == 2 && heard[1].starts_with("! "), "{heard:?}");
+    assert_eq!(party.closed, [ClientId(3)]);
+    party.say(ClientId(3), "ann");
+    party.expect(ClientId(3), &[]);
+    party.say(ANN, "GET / HTTP/1.1");
+    party.expect(BOB, &["[#lobby] ann: GET / HTTP/1.1"]);
 }
 
 #[test]
@@ -166,8 +203,7 @@ fn a_name_that_does_not_come_in_time_ends_the_connection() {
     let mut party = Party::with_flags(&["--seconds-to-register", "7"]);
     party.arrive(ANN, "9", HOME);
     party.forget();
-    let effects = party.rooms.name_is_due(ANN);
-    party.note(effects);
+    party.evict(ANN, Eviction::NoNameInTime);
     let heard = party.heard(ANN);
     assert!(heard[0].contains("--seconds-to-register") && heard.len() == 1, "{heard:?}");
     assert_eq!(party.closed, [ANN]);
@@ -176,8 +212,8 @@ fn a_name_that_does_not_come_in_time_ends_the_connection() {
 #[test]
 fn a_name_that_came_in_time_is_not_asked_about() {
     let mut party = Party::of_three();
-    let effects = party.rooms.name_is_due(ANN);
-    assert_eq!(effects, []);
+    party.evict(ANN, Eviction::NoNameInTime);
+    assert!(party.closed.is_empty());
 }
 
 // S5.2, S5.3
@@ -307,7 +343,7 @@ fn who_answers_outsiders_unless_the_room_has_a_key() {
 #[test]
 fn a_long_list_is_cut_where_a_line_ends() {
     let names: Vec<_> = (0..1000).map(|n| format!("member-number-{n}")).collect();
-    let line = list("* in #r:", names);
+    let line = list("* in #r:", names.into_iter());
     assert!(line.len() < SERVER_LINE_BYTES_MAX, "{}", line.len());
     let (shown, rest) = line.rsplit_once(", and ").unwrap();
     assert_eq!(rest, format!("{} more", 1000 - shown.split(", ").count()));
@@ -316,10 +352,10 @@ fn a_long_list_is_cut_where_a_line_ends() {
 #[test]
 fn every_command_explains_itself() {
     let mut party = Party::of_three();
-    for entry in command::known(true) {
-        party.say(ANN, &format!("/help {}", entry.name));
+    for row in party.rooms.rows() {
+        party.say(ANN, &format!("/help {}", row.name));
         let heard = party.heard(ANN);
-        assert!(heard[0].starts_with(&format!("* /{}", entry.name)), "{heard:?}");
+        assert!(heard[0].starts_with(&format!("* /{}", row.name)), "{heard:?}");
     }
 }
 
@@ -328,10 +364,10 @@ fn every_command_explains_itself() {
 #[test]
 fn every_command_of_operators_is_refused_to_others() {
     let mut party = Party::in_a_room();
-    for entry in command::known(true).filter(|entry| entry.who == command::Who::Operators) {
-        let argument = if entry.arguments.starts_with('[') { "" } else { "cy" };
-        let argument = if entry.arguments.is_empty() { "" } else { argument };
-        party.expect_refusal(BOB, format!("/{} {argument}", entry.name).trim_end());
+    for row in party.rooms.rows().filter(|row| row.who == Who::Operators) {
+        let argument = if row.arguments.starts_with('[') { "" } else { "cy" };
+        let argument = if row.arguments.is_empty() { "" } else { argument };
+        party.expect_refusal(BOB, format!("/{} {argument}", row.name).trim_end());
     }
     party.expect_refusal(BOB, "/topic mine");
 }
@@ -552,10 +588,93 @@ fn everyone_with_a_name_hears_that_the_server_ends() {
     let mut party = Party::of_three();
     party.arrive(ClientId(3), "9", HOME);
     party.forget();
-    let effects = party.rooms.shut_down();
-    party.note(effects);
+    party.rooms.shut_down(&mut party.effects);
+    party.note();
     for client in [ANN, BOB, CY] {
         party.expect(client, &["* the server is shutting down"]);
     }
     party.expect(ClientId(3), &[]);
+}
+
+// The rows
+
+#[test]
+fn names_of_commands_are_unique_and_in_lower_case() {
+    let rows: Vec<_> = Party::of_three().rooms.rows().collect();
+    for (place, row) in rows.iter().enumerate() {
+        assert_eq!(row.name, row.name.to_ascii_lowercase());
+        assert!(rows[..place].iter().all(|other| other.name != row.name), "{}", row.name);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_answered_with_the_usage() {
+    let mut party = Party::in_a_room();
+    for (line, usage) in [
+        ("/join", "! usage: /join #ROOM [KEY]"),
+        ("/join #a b c", "! usage: /join #ROOM [KEY]"),
+        ("/msg bob", "! usage: /msg NAME TEXT"),
+        ("/rooms all", "! usage: /rooms"),
+        ("/nick a b", "! usage: /nick NAME"),
+        ("/kick", "! usage: /kick NAME [REASON]"),
+        ("/me", "! usage: /me TEXT"),
+    ] {
+        party.say(ANN, line);
+        party.expect(ANN, &[usage]);
+    }
+}
+
+#[test]
+fn an_unknown_command_is_answered_with_the_nearest_and_nothing_of_its_arguments() {
+    let mut party = Party::of_three();
+    for (line, named) in [("/amdin secret", "/admin"), ("/jion #a", "/join")] {
+        party.say(ANN, line);
+        let heard = party.heard(ANN).concat();
+        assert!(heard.contains(line.split(' ').next().unwrap()), "{heard}");
+        assert!(heard.contains(named) && !heard.contains("secret"), "{heard}");
+    }
+}
+
+#[test]
+fn without_a_password_there_is_no_admin() {
+    let mut party = Party::of_three();
+    party.rooms.password = None;
+    party.say(ANN, "/admin secret");
+    let heard = party.heard(ANN).concat();
+    assert!(heard.starts_with("! unknown command /admin;") && !heard.contains("secret"), "{heard}");
+}
+
+#[test]
+fn what_begins_with_a_hash_or_a_broken_address_is_refused() {
+    let mut party = Party::of_three();
+    for line in ["#ali", "@bob", "@bob:", "@:hi", "@bo b:hi", "@"] {
+        party.expect_refusal(ANN, line);
+    }
+}
+
+#[test]
+fn wrong_secrets_are_counted_and_right_ones_are_not() {
+    let mut party = Party::of_three();
+    party.say(ANN, "/join #r");
+    party.say(ANN, "/key k");
+    for line in ["/admin open sesame", "/join #r k", "/join #open any", "/leave"] {
+        party.say(BOB, line);
+    }
+    assert_eq!(party.rooms.wrong_secrets(), 0);
+    party.say(CY, "/join #r j");
+    party.say(CY, "/admin open");
+    assert_eq!(party.rooms.wrong_secrets(), 2);
+}
+
+// Evictions
+
+#[test]
+fn who_is_put_out_hears_why_once_and_the_others_hear_of_it() {
+    let mut party = Party::of_three();
+    party.evict(BOB, Eviction::ReadsTooSlowly);
+    party.evict(BOB, Eviction::NoAnswer);
+    party.leave(BOB);
+    party.expect(BOB, &["! you read too slowly"]);
+    party.expect(ANN, &["[#lobby] * bob left: read too slowly"]);
+    assert_eq!(party.closed, [BOB]);
 }
