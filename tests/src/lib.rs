@@ -5,6 +5,7 @@
 //! anybody's program in any language.
 
 pub mod autograder;
+pub mod book;
 pub mod capture;
 pub mod check;
 pub mod compare;
@@ -12,6 +13,7 @@ pub mod conversation;
 pub mod exercise_pages;
 pub mod formats;
 pub mod grade;
+pub mod look;
 pub mod patience;
 pub mod peer;
 pub mod play;
@@ -19,8 +21,11 @@ pub mod process;
 pub mod proxy;
 pub mod report;
 pub mod resources;
+pub mod run;
+pub mod say;
 pub mod selftest;
 pub mod show;
+pub mod slides;
 pub mod soak;
 pub mod stage;
 pub mod starter;

@@ -24,6 +24,11 @@ enum Command {
     Show(chat_lab::show::Arguments),
     Soak(chat_lab::soak::Arguments),
     Watch(chat_lab::watch::Arguments),
+    Run(chat_lab::run::Arguments),
+    Say(chat_lab::say::Arguments),
+    Look(chat_lab::look::Arguments),
+    Book(chat_lab::book::Arguments),
+    Slides(chat_lab::slides::Arguments),
     Compare(chat_lab::compare::Arguments),
 }
 
@@ -41,6 +46,11 @@ fn main() -> ExitCode {
         Command::Show(arguments) => chat_lab::show::run(&arguments),
         Command::Soak(arguments) => chat_lab::soak::run(&arguments),
         Command::Watch(arguments) => chat_lab::watch::run(&arguments),
+        Command::Run(arguments) => chat_lab::run::run(&arguments),
+        Command::Say(arguments) => chat_lab::say::run(&arguments),
+        Command::Look(arguments) => chat_lab::look::run(&arguments),
+        Command::Book(arguments) => chat_lab::book::run(&arguments),
+        Command::Slides(arguments) => chat_lab::slides::run(&arguments),
         Command::Compare(arguments) => chat_lab::compare::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -7,11 +7,13 @@ mod book;
 mod clients;
 #[cfg(target_os = "linux")]
 mod cost;
+mod course;
 mod crowd;
 mod documents;
 mod keepalive;
 mod play;
 mod rules;
+mod sessions;
 mod show;
 mod soak;
 mod start_up;
@@ -31,11 +33,13 @@ fn main() -> ExitCode {
         clients::tests(),
         #[cfg(target_os = "linux")]
         cost::tests(),
+        course::tests(),
         crowd::tests(),
         documents::tests(),
         keepalive::tests(),
         play::tests(),
         rules::tests(),
+        sessions::tests(),
         show::tests(),
         soak::tests(),
         start_up::tests(),
