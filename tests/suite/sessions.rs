@@ -34,7 +34,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const SHOWN_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many sessions of a page are played at the same time: they mostly wait.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 24;
 
 pub fn tests() -> Vec<Trial> {
     let pages = walkdir::WalkDir::new(workspace().join("docs/src")).sort_by_file_name();
