@@ -7,7 +7,7 @@ use chat_lab::{book, slides};
 use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use walkdir::WalkDir;
 
@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
         crate::test("course::every_false_sentence_is_there_and_tried", sentences_are_tried),
         crate::test("course::every_command_of_the_book_exists", commands_exist),
         crate::test("course::the_book_can_be_rendered", the_book_can_be_rendered),
+        crate::test("course::no_page_is_wider_than_a_telephone", no_page_is_too_wide),
         crate::test("course::each_stage_has_ten_slides_with_notes", ten_slides),
         crate::test("course::no_slide_is_longer_than_its_box", no_slide_is_too_long),
     ]
@@ -203,26 +204,57 @@ fn ten_slides() -> anyhow::Result<()> {
 
 /// The page itself compares each text with its box and writes down which are longer.
 fn no_slide_is_too_long() -> anyhow::Result<()> {
-    let Some(browser) = browser() else {
-        eprintln!("skipped: no Chromium here, so nobody has looked at the slides");
-        return Ok(());
-    };
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("slides.html");
     let all = slides::all(&workspace().join("docs/slides"))?;
-    fs::write(&file, slides::page(&all))?;
+    fs::write(folder.path().join("slides.html"), slides::page(&all))?;
+    let Some(page) = seen_in_a_browser(folder.path(), "slides.html")? else { return Ok(()) };
+    let seen = format!("data-slides=\"{}\"", all.len());
+    ensure!(page.contains(&seen), "the browser has not seen all slides");
+    ensure!(page.contains("data-too-long=\"none\""), "slides longer than their box: {page}");
+    Ok(())
+}
+
+/// All pages at once, each in a frame of 360 pixels; a script looks which of them scroll sideways.
+fn no_page_is_too_wide() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let count = book::write(&workspace().join("docs/src"), folder.path())?;
+    let pages = WalkDir::new(folder.path()).into_iter().filter_map(Result::ok);
+    let pages = pages.filter_map(|entry| {
+        let page = entry.path().strip_prefix(folder.path()).ok()?.to_string_lossy().into_owned();
+        let is_page = page.ends_with(".html") && page != "index.html" && !page.contains("report");
+        is_page.then(|| format!("<iframe width=360 height=600 src=\"{page}\"></iframe>"))
+    });
+    let frames: String = pages.collect();
+    let look = "const all = [...document.querySelectorAll('iframe')];
+        const of = frame => frame.contentDocument;
+        const wide = all.filter(frame => of(frame).documentElement.scrollWidth > 360);
+        document.body.dataset.seen = all.filter(frame => of(frame).querySelector('main')).length;
+        document.body.dataset.wide = wide.map(frame => frame.getAttribute('src')).join(' ') || 'none';";
+    let harness =
+        format!("<!doctype html><body>{frames}<script>onload = () => {{ {look} }}</script>");
+    fs::write(folder.path().join("all.html"), harness)?;
+    let Some(page) = seen_in_a_browser(folder.path(), "all.html")? else { return Ok(()) };
+    ensure!(page.contains(&format!("data-seen=\"{count}\"")), "not all of {count} pages: {page}");
+    ensure!(page.contains("data-wide=\"none\""), "wider than 360 pixels: {page}");
+    Ok(())
+}
+
+/// The `body` tag of a page after its script has run, if there is a browser to run it.
+fn seen_in_a_browser(folder: &Path, file: &str) -> anyhow::Result<Option<String>> {
+    let Some(browser) = browser() else {
+        eprintln!("skipped: no Chromium here, so nobody has looked at {file}");
+        return Ok(None);
+    };
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-        .arg(format!("file://{}", file.display()))
+        .arg("--allow-file-access-from-files") // a frame of another file may be looked into
+        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+        .arg(format!("file://{}", folder.join(file).display()))
         .stdin(Stdio::null())
         .output()?;
     let page = String::from_utf8_lossy(&output.stdout);
-    let seen = format!("data-slides=\"{}\"", all.len());
-    ensure!(page.contains(&seen), "the browser has not seen all: {:?}", output.status);
-    let long = page.split("data-too-long=\"").nth(1).and_then(|rest| rest.split('"').next());
-    ensure!(long == Some("none"), "slides longer than their box: {long:?}");
-    Ok(())
+    let body = page.split("<body").nth(1).and_then(|rest| rest.split('>').next());
+    Ok(Some(body.context("the browser has shown nothing")?.to_string()))
 }
 
 fn browser() -> Option<PathBuf> {
