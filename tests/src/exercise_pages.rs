@@ -1,9 +1,10 @@
 //! What the exercises' pages say of minutes, points and checks is written by the lab, so that it
 //! is true. The rest of a page is written by people.
 
-use crate::check::Exercise;
+use crate::check::{Check, Exercise};
 use crate::stage::workspace;
 use anyhow::Context;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -24,7 +25,8 @@ fn all() -> anyhow::Result<Vec<(PathBuf, String)>> {
         let path = book.join(exercise.page());
         let text = read(&path)?;
         let text = filled_in(&text, "facts", &facts(exercise)?)?;
-        pages.push((path, filled_in(&text, "checks", &checks(exercise)?)?));
+        let listed = checks(exercise)? + &left_out(exercise, &exercises)?;
+        pages.push((path, filled_in(&text, "checks", &listed)?));
     }
     let path = book.join("exercises.md");
     let text = filled_in(&read(&path)?, "exercises", &list(&exercises)?)?;
@@ -54,21 +56,9 @@ fn facts(exercise: &Exercise) -> anyhow::Result<String> {
         exercise.protocol.stage(),
         exercise.minutes,
         exercise.points()?,
-        rules(exercise)?,
+        exercise.rules()?.join(", "),
         exercise.name,
     ))
-}
-
-/// Every rule that a check of the exercise judges, those of lines and conduct first.
-fn rules(exercise: &Exercise) -> anyhow::Result<String> {
-    let mut rules: Vec<&str> = exercise.checks()?.iter().map(|check| check.rule).collect();
-    rules.sort_by_key(|rule| {
-        let (letter, numbers) = rule.split_at(1);
-        let numbers = numbers.split('.').map(|number| number.parse().unwrap_or(0));
-        (letter.to_string(), numbers.collect::<Vec<u32>>())
-    });
-    rules.dedup();
-    Ok(rules.join(", "))
 }
 
 fn capital(text: &str) -> String {
@@ -89,6 +79,32 @@ fn checks(exercise: &Exercise) -> anyhow::Result<String> {
         );
     }
     Ok(text)
+}
+
+/// Which exercises judge what this one leaves out of its own rules.
+fn left_out(exercise: &Exercise, all: &[Exercise]) -> anyhow::Result<String> {
+    let mut elsewhere: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for name in &exercise.left_out {
+        let check = Check::by_name(name).with_context(|| format!("there is no check {name}"))?;
+        let others = elsewhere.entry(check.rule).or_default();
+        let has_it = |other: &&Exercise| other.name != exercise.name && other.checks.contains(name);
+        others.extend(all.iter().filter(has_it).map(|other| other.name.as_str()));
+    }
+    if elsewhere.is_empty() {
+        return Ok(String::new());
+    }
+    let stage = exercise.protocol.stage();
+    let mut text = format!("\nThe whole of these rules is judged in `stage{stage}`. More of");
+    for (number, (rule, others)) in elsewhere.iter().enumerate() {
+        let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+        let others = match others.is_empty() {
+            true => format!("`stage{stage}`"),
+            false => others.join(", "),
+        };
+        let comma = if number == 0 { "" } else { ";" };
+        text += &format!("{comma} {rule}: {others}");
+    }
+    Ok(text + ".\n")
 }
 
 fn list(exercises: &[Exercise]) -> anyhow::Result<String> {
@@ -116,6 +132,28 @@ mod tests {
         for (path, text) in all().unwrap() {
             let page = read(&path).unwrap().replace("\r\n", "\n");
             assert_eq!(page, text, "run cargo lab exercises --write-pages");
+        }
+    }
+
+    /// Never less than the page says: what the rules of an exercise ask for is checked there, or is
+    /// left to another exercise by name.
+    #[test]
+    fn no_case_of_a_rule_is_forgotten() {
+        for exercise in Exercise::all().unwrap() {
+            if exercise.checks == ["all"] || exercise.name == "client" {
+                continue;
+            }
+            let rules = exercise.rules().unwrap();
+            let whole = Exercise::by_name(&format!("stage{}", exercise.protocol.stage())).unwrap();
+            let asked: Vec<_> = whole.checks().unwrap();
+            let asked = asked.iter().filter(|check| rules.contains(&check.rule));
+            for check in asked {
+                let places = exercise.checks.iter().chain(&exercise.left_out);
+                let count = places.filter(|name| *name == check.name).count();
+                let name = &exercise.name;
+                let hint = "name it in `checks` or in `left_out` of its file";
+                assert_eq!(count, 1, "{name}: {} of {}: {hint}", check.name, check.rule);
+            }
         }
     }
 

@@ -2,9 +2,11 @@
 //! seen by a check that names its mistake, every correct one must pass everything, and there must
 //! be no check that nothing fails.
 
+mod exercises;
 mod inspection;
 mod page;
 
+pub use exercises::{Claim, claims};
 pub use inspection::{Form, Inspection, inspect};
 pub use page::page;
 
@@ -35,6 +37,12 @@ pub struct Arguments {
     /// How often each correct program must pass everything
     #[arg(long, default_value_t = 10, value_name = "N")]
     rounds: u64,
+    /// Shows that each exercise judges the rules that its page lists, and no others
+    #[arg(long)]
+    exercises: bool,
+    /// With --exercises, this exercise alone
+    #[arg(long, value_name = "EXERCISE", requires = "exercises")]
+    exercise: Option<String>,
     /// Writes docs/src/zoo.md
     #[arg(long)]
     write_page: bool,
@@ -54,6 +62,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(2));
     }
     let keeper = Keeper::new(zoo::build()?)?;
+    if arguments.exercises {
+        return all_claims(&keeper, &animals, arguments);
+    }
     let chosen: Vec<&Animal> = animals
         .iter()
         .filter(|animal| arguments.only.is_empty() || arguments.only.contains(&animal.name))
@@ -67,6 +78,28 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let _ = out.write_all(page::summary(&results, &never_failed).as_bytes()); // a closed pipe is no fault
     let good = never_failed.is_empty() && !results.iter().any(Inspection::is_bad);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn all_claims(
+    keeper: &Keeper,
+    animals: &[Animal],
+    arguments: &Arguments,
+) -> anyhow::Result<ExitCode> {
+    let mut broken = 0;
+    for claim in claims(animals)? {
+        let other = |name: &String| *name != claim.exercise.name;
+        let unwanted = !arguments.only.is_empty() && !arguments.only.contains(&claim.animal.name);
+        if unwanted || arguments.exercise.as_ref().is_some_and(other) {
+            continue;
+        }
+        let troubles = claim.troubles(keeper)?;
+        broken += usize::from(!troubles.is_empty());
+        let sign = if troubles.is_empty() { "✓" } else { "✗" };
+        let mut out = anstream::stdout();
+        let lines = troubles.iter().map(|trouble| format!("  {trouble}\n")).collect::<String>();
+        let _ = write!(out, "{sign} {}\n{lines}", claim.in_words()); // a closed pipe is no fault
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A check that no broken program fails proves nothing. Of the checks of all exercises: those.

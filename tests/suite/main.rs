@@ -10,6 +10,7 @@ mod cost;
 mod course;
 mod crowd;
 mod documents;
+mod exercises;
 mod keepalive;
 mod play;
 mod rules;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         course::tests(),
         crowd::tests(),
         documents::tests(),
+        exercises::tests(),
         keepalive::tests(),
         play::tests(),
         rules::tests(),

@@ -60,6 +60,12 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     ALL.iter().copied().flatten()
 }
 
+/// Whether everything else in its protocol rests on this check.
+pub fn is_foundation(check: &Check) -> bool {
+    basics::CHECKS.iter().any(|basic| basic.name == check.name)
+        || [talk::PRIVATE, talk::SPEAKING].contains(&check.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,9 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 /// The hard end of a check, by the clock: after that nothing is waited for.
 const CHECK_MAX: Duration = Duration::from_secs(300);
 
+/// So often in a row a program must rest before it has seen what was done.
+const TIMES_AT_REST: usize = 3;
+
 #[derive(Debug)]
 pub struct Context<'a> {
     pub target: &'a Target,
@@ -37,6 +40,8 @@ pub struct Context<'a> {
     pub quirks: Quirks,
     /// Nothing is waited for after that.
     pub end: Option<Instant>,
+    /// The rules that the exercise asks for; empty: all.
+    pub judged: Vec<&'static str>,
     server: Option<Server>,
     /// Put behind names where other checks use the same server.
     suffix: String,
@@ -61,9 +66,26 @@ impl<'a> Context<'a> {
             log: Log::default(),
             quirks: Quirks::default(),
             end: Some(Instant::now() + CHECK_MAX),
+            judged: Vec::new(),
             server: None,
             suffix,
         }
+    }
+
+    /// Whether the exercise asks for this rule. What rests on another rule is left out of a check,
+    /// or done in another way: nobody fails for what the page of the exercise does not list.
+    pub fn judges(&self, rule: &str) -> bool {
+        self.judged.is_empty() || self.judged.contains(&rule)
+    }
+
+    /// A line that this server must answer with an error, from one who has a name.
+    pub fn bad_line(&self) -> Option<String> {
+        let rule = match self.protocol {
+            Protocol::Select => "S3.4",
+            Protocol::Rooms => "S5.5",
+            _ => "L3",
+        };
+        self.judges(rule).then(|| self.protocol.bad_line())
     }
 
     /// Notes what is done next.
@@ -193,7 +215,7 @@ impl<'a> Context<'a> {
         };
         match first {
             Heard::Line(line) if self.protocol.is_greeting(&line) => Ok(()),
-            Heard::Line(_) if self.quirks.bare => Ok(()),
+            Heard::Line(_) if self.quirks.bare || self.quirks.own_words => Ok(()),
             Heard::Line(line) => Err(wrong(format!("{} was not greeted", person.name))
                 .expected(self.protocol.greeting())
                 .got(line)),
@@ -241,6 +263,8 @@ impl<'a> Context<'a> {
         loop {
             match person.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if line.starts_with(&welcome) => return Ok(()),
+                // After a name that was refused; whether it must come is the matter of S4.2.
+                Heard::Line(line) if self.protocol.is_greeting(&line) => {}
                 Heard::Line(line) if self.quirks.own_words && !line.starts_with("! ") => {
                     return Ok(());
                 }
@@ -271,7 +295,7 @@ impl<'a> Context<'a> {
     /// After a refused name: S4 and S5 ask again with `NICK`, S3 does not.
     pub fn asks_again(&self, person: &mut Person) -> Outcome {
         match self.protocol {
-            Protocol::Threads | Protocol::Rooms => {
+            Protocol::Threads | Protocol::Rooms if self.judges("S4.2") => {
                 person.hears_line("NICK").because("a refused name is asked for again")
             }
             _ => Ok(()),
@@ -280,9 +304,13 @@ impl<'a> Context<'a> {
 
     /// Waits until the server has noticed that `name` has left: in S3 its name is unknown then,
     /// in the others `witness` hears it. `asker` is somebody else who may ask.
-    pub fn is_gone(&self, name: &str, asker: &mut Person, witness: &mut Person) -> Outcome {
+    /// Where the exercise asks for neither, until the server has nothing more to do.
+    pub fn is_gone(&mut self, name: &str, asker: &mut Person, witness: &mut Person) -> Outcome {
         match self.protocol {
-            Protocol::Select => self.is_unknown(name, asker),
+            Protocol::Select if self.judges("S3.4") => self.is_unknown(name, asker),
+            Protocol::Threads if !self.judges("S4.5") => self.is_at_rest(),
+            Protocol::Rooms if !self.judges("S5.3") => self.is_at_rest(),
+            Protocol::Select => self.is_at_rest(),
             _ => {
                 let left = format!("* {name} left");
                 witness
@@ -291,6 +319,13 @@ impl<'a> Context<'a> {
                     .map(drop)
             }
         }
+    }
+
+    /// A server that is only known by its address gets a moment.
+    fn is_at_rest(&mut self) -> Outcome {
+        std::thread::sleep(LOOK_AGAIN);
+        (0..TIMES_AT_REST).for_each(|_| self.until_at_rest());
+        Ok(())
     }
 
     fn is_unknown(&self, name: &str, asker: &mut Person) -> Outcome {

@@ -24,6 +24,10 @@ pub struct Exercise {
     pub arguments: Vec<String>,
     /// Names of checks, or `all` for everything that the protocol has.
     pub checks: Vec<String>,
+    /// Checks of its rules that are left to larger exercises: whoever adds a check decides, for each
+    /// exercise that has its rule, on which list it stands.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 impl Exercise {
@@ -85,6 +89,21 @@ impl Exercise {
             }
         }
         Ok(())
+    }
+
+    /// Every rule that it asks for, those of lines and conduct first. What everything rests on (one
+    /// is greeted, one line arrives) makes no rule one of its own.
+    pub fn rules(&self) -> anyhow::Result<Vec<&'static str>> {
+        let checks = self.checks()?;
+        let own = checks.iter().filter(|check| !checks::is_foundation(check));
+        let mut rules: Vec<&str> = own.map(|check| check.rule).collect();
+        rules.sort_by_key(|rule| {
+            let (letter, numbers) = rule.split_at(1);
+            let numbers = numbers.split('.').map(|number| number.parse().unwrap_or(0));
+            (letter.to_string(), numbers.collect::<Vec<u32>>())
+        });
+        rules.dedup();
+        Ok(rules)
     }
 
     pub fn points(&self) -> anyhow::Result<f64> {

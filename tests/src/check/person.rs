@@ -119,8 +119,7 @@ impl Person {
         let mut patience = self.new_patience();
         loop {
             match self.next_of_any_kind(&mut patience) {
-                Heard::Line(line) if self.is_notice(&line) => {}
-                Heard::Line(line) if self.quirks.echoes && self.said.contains(&line) => {}
+                Heard::Line(line) if self.may_come_at_any_time(&line) => {}
                 heard => return heard,
             }
         }
@@ -163,6 +162,11 @@ impl Person {
         while self.peer.receives(&mut silence) {}
     }
 
+    /// A notice, or an echo of what this person has said.
+    fn may_come_at_any_time(&self, line: &str) -> bool {
+        self.is_notice(line) || (self.quirks.echoes && self.said.iter().any(|said| said == line))
+    }
+
     /// Whether `line` may come at any time.
     fn is_notice(&self, line: &str) -> bool {
         let announces = |line: &str| {
@@ -186,8 +190,14 @@ impl Person {
         if self.quirks.bare {
             return self.hears_at_the_end(expected);
         }
-        let heard = self.next();
-        self.judges(heard, expected)
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match self.next_of_any_kind(deadline) {
+                Heard::Line(line) if line == expected => return Ok(()),
+                Heard::Line(line) if self.may_come_at_any_time(&line) => {}
+                heard => return self.judges(heard, expected),
+            }
+        }
     }
 
     /// As `hears`, for one who may be told of an error first: that somebody else is gone, say.
@@ -208,8 +218,7 @@ impl Person {
             match self.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if line.ends_with(expected) => return Ok(()),
                 Heard::Line(line) if self.has_own_sender(&line, expected) => return Ok(()),
-                Heard::Line(line) if self.is_notice(&line) => {}
-                Heard::Line(line) if self.quirks.echoes && self.said.contains(&line) => {}
+                Heard::Line(line) if self.may_come_at_any_time(&line) => {}
                 heard => return self.judges(heard, expected),
             }
         }

@@ -81,6 +81,7 @@ pub fn run(
         progress,
         checks,
         quirks,
+        rules: exercise.rules()?,
         state: Mutex::default(),
         changed: Condvar::new(),
     };
@@ -151,6 +152,8 @@ struct All<'a> {
     progress: &'a (dyn Fn(Event) + Sync),
     checks: Vec<&'static Check>,
     quirks: Quirks,
+    /// What the exercise asks for.
+    rules: Vec<&'static str>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -214,9 +217,9 @@ impl All<'_> {
     /// The rules of lines, and a check that is about the quirk itself, know no such tolerance.
     fn quirks_for(&self, check: &Check) -> Quirks {
         let about = |name| check.misconceptions.contains(&name);
-        if ["L1", "L2", "L3", "L4", "L5", "L6"].contains(&check.rule)
-            || about("sends-without-boundaries")
-        {
+        let about_lines = ["L1", "L2", "L3", "L4", "L5", "L6"].contains(&check.rule)
+            || about("sends-without-boundaries");
+        if about_lines && (self.quirks.bare || self.quirks.anonymous) {
             return Quirks::default();
         }
         Quirks {
@@ -263,6 +266,7 @@ impl All<'_> {
             suffix,
         );
         context.quirks = self.quirks_for(check);
+        context.judged = self.rules.clone();
         if let Some(words) = context.quirks.in_words() {
             context.step(words);
         }

@@ -99,7 +99,7 @@ impl Inspection<'_> {
                     self.trouble("inconclusive", check);
                 }
                 Verdict::Failed => {
-                    if first && !self.is_rightly_named(check) {
+                    if first && !is_rightly_named(self.animal, check) {
                         self.trouble("wrong name first", check);
                     }
                     first = false;
@@ -109,14 +109,6 @@ impl Inspection<'_> {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// What is in no catalogue must be called nothing.
-    fn is_rightly_named(&self, check: &CheckResult) -> bool {
-        match &check.misconception {
-            Some(name) => self.animal.names.contains(name),
-            None => self.animal.names.is_empty(),
         }
     }
 
@@ -136,6 +128,14 @@ impl Inspection<'_> {
         self.troubles.extend(names.map(|name| format!("survived: nothing named {name}")));
         let killers = self.animal.killers.iter().filter(|name| !self.failed.contains(*name));
         self.troubles.extend(killers.map(|name| format!("survived: it did not fail {name}")));
+    }
+}
+
+/// What is in no catalogue must be called nothing.
+pub fn is_rightly_named(animal: &Animal, check: &CheckResult) -> bool {
+    match &check.misconception {
+        Some(name) => animal.names.contains(name),
+        None => animal.names.is_empty(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What everything else rests on: one starts, is greeted, gets a name, and says something.
 
+use super::threads::WITH_NICK;
 use crate::check::dialect::CHATS;
 use crate::check::outcome::fail;
 use crate::check::person::Heard;
 use crate::check::{Check, Context, Label, Outcome};
+use std::time::Instant;
 
 /// Almost every other check stands behind these.
 pub const ONE_LINE: &str = "one-line-reaches-its-reader";
@@ -19,6 +21,17 @@ pub static CHECKS: &[Check] = &[
         needs_process: false,
         after: &[],
         run: greeted,
+    },
+    Check {
+        name: "a-newcomer-is-asked-for-a-name",
+        rule: "S4.1",
+        misconceptions: &[],
+        points: 1.0,
+        chapter: "stage4.md",
+        protocols: WITH_NICK,
+        needs_process: false,
+        after: &["a-newcomer-is-greeted"],
+        run: asked_for_a_name,
     },
     Check {
         name: ONE_LINE,
@@ -37,8 +50,16 @@ pub static CHECKS: &[Check] = &[
     },
 ];
 
+/// That a whole line comes. What it must say is the matter of S3.1 and S4.1.
 fn greeted(ctx: &mut Context) -> Outcome {
+    ctx.quirks.own_words = true;
     ctx.connects("bob").map(drop)
+}
+
+fn asked_for_a_name(ctx: &mut Context) -> Outcome {
+    let mut bob = ctx.dials("bob")?;
+    let heard = bob.next_of_any_kind(Instant::now() + ctx.patience);
+    bob.judges(heard, "NICK").because("a newcomer is asked for a name")
 }
 
 fn one_line(ctx: &mut Context) -> Outcome {

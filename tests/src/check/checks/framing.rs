@@ -369,12 +369,10 @@ fn lf_alone(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     alice.says(&bob.name, "hello")?;
     bob.hears(&alice.name, "hello")?;
-    match ctx.protocol {
-        Protocol::Select => alice.line("@nobody-here:hello")?,
-        Protocol::Rooms => alice.line("/no-such-command")?,
-        _ => alice.send(&[b"x".repeat(LINE_BYTES_MAX), b"\n".to_vec()].concat())?,
+    if let Some(bad) = ctx.bad_line() {
+        alice.send(bad.as_bytes())?;
+        alice.hears_error()?;
     }
-    alice.hears_error()?;
     for person in [&alice, &bob] {
         if let Some(at) = person.peer.received.windows(2).position(|two| two == b"\r\n") {
             return Err(wrong("a line of the server ends with CR LF")

@@ -218,10 +218,22 @@ pub const WAYS: &[Way] = &[
     }),
 ];
 
+/// Those that the exercise asks for: a server that does not close after a half-close, or does not
+/// know `exit`, has not ended that connection.
+pub fn ways(ctx: &Context) -> Vec<Way> {
+    let rule = |way: &str| match way {
+        "a half-close" => "L10",
+        "exit" => "L11",
+        _ => "L9",
+    };
+    let asked = |(way, _): &&Way| rule(way) == "L9" || ctx.judges(rule(way));
+    WAYS.iter().filter(asked).copied().collect()
+}
+
 fn free_again(ctx: &mut Context) -> Outcome {
     let mut witness = ctx.joins("witness")?;
     let mut asker = ctx.joins("asker")?;
-    for (way, leave) in WAYS {
+    for (way, leave) in ways(ctx) {
         let bob = ctx.joins("bob").means("ghost-user", "the name bob was not free again")?;
         let name = bob.name.clone();
         leave(bob)?;

@@ -1,7 +1,7 @@
 //! Rooms: rules S5.1 to S5.4.
 
 use super::basics::ONE_LINE;
-use super::names::WAYS;
+use super::names::ways;
 use super::talk::{PRIVATE, SPEAKING, check, is_of, is_said_in};
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
@@ -236,7 +236,7 @@ fn told_who_leaves(ctx: &mut Context) -> Outcome {
     let (den, attic) = (ctx.room("den"), ctx.room("attic"));
     let [mut bob, mut carol] = ctx.gather(&den, ["bob", "carol"])?;
     ctx.may(&mut bob, &format!("/join {attic}"))?;
-    for (way, leave) in WAYS {
+    for (way, leave) in ways(ctx) {
         let mut zoe = ctx.joins_room("zoe", &den).means("ghost-user", "zoe has left")?;
         ctx.may(&mut zoe, &format!("/join {attic}"))?;
         let name = zoe.name.clone();

@@ -146,8 +146,8 @@ fn until_either_hears(one: &mut Person, other: &mut Person) {
 fn own_case(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
     let new = bob.name.to_ascii_uppercase();
-    bob.line(&format!("#{new}"))?;
-    bob.hears_line(&format!("Your user detail saved as: {new}"))
+    bob.name = new.clone();
+    ctx.registers(&mut bob)
         .means("name-taken-over", "the case of one's own name may change: nobody else has it")?;
     bob.line(&format!("@{}:hello", alice.name))?;
     alice.hears(&new, "hello")
