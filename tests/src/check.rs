@@ -4,18 +4,22 @@
 //! of checks for one of the protocols. [`run::run`] carries an exercise out against a
 //! [`Target`] and gives a [`crate::report::Report`].
 
+pub mod cases;
 pub mod checks;
 pub mod command;
 pub mod context;
+pub mod crash;
 pub mod dialect;
 pub mod difference;
 pub mod drain;
+pub mod evidence;
 pub mod exercise;
 pub mod history;
 pub mod misconception;
 pub mod outcome;
 pub mod person;
 pub mod quirks;
+pub mod rule;
 pub mod run;
 pub mod shrink;
 pub mod target;

@@ -25,12 +25,13 @@ fn all() -> anyhow::Result<Vec<(PathBuf, String)>> {
         let path = book.join(exercise.page());
         let text = read(&path)?;
         let text = filled_in(&text, "facts", &facts(exercise)?)?;
-        let listed = checks(exercise)? + &left_out(exercise, &exercises)?;
+        let listed = categories(exercise) + &checks(exercise)? + &left_out(exercise, &exercises)?;
         pages.push((path, filled_in(&text, "checks", &listed)?));
     }
     let path = book.join("exercises.md");
     let text = filled_in(&read(&path)?, "exercises", &list(&exercises)?)?;
     pages.push((path, text));
+    pages.push((book.join("misconceptions.md"), crate::check::misconception::page()));
     Ok(pages)
 }
 
@@ -69,16 +70,29 @@ fn capital(text: &str) -> String {
 
 fn checks(exercise: &Exercise) -> anyhow::Result<String> {
     let mut text = String::from("| check | rule | points | can name |\n|---|---|---|---|\n");
+    let prices = exercise.prices()?;
     for check in exercise.checks()? {
         text += &format!(
             "| {} | {} | {} | {} |\n",
             check.name.replace('-', " "),
             check.rule,
-            check.points,
+            prices[check.name],
             check.misconceptions.join(", ")
         );
     }
     Ok(text)
+}
+
+/// What each part of the task is worth.
+fn categories(exercise: &Exercise) -> String {
+    let parts = exercise.categories.iter().map(|category| {
+        let rules = category.rules.join(", ");
+        format!("{} {} points ({rules})", category.name, category.points)
+    });
+    match exercise.categories.is_empty() {
+        true => String::new(),
+        false => format!("Points: {}.\n\n", parts.collect::<Vec<_>>().join("; ")),
+    }
 }
 
 /// Which exercises judge what this one leaves out of its own rules.
@@ -160,8 +174,8 @@ mod tests {
     #[test]
     fn points_are_whole_numbers_as_some_formats_want_them() {
         for exercise in Exercise::all().unwrap() {
-            for check in exercise.checks().unwrap() {
-                assert_eq!(check.points.fract(), 0.0, "{}", check.name);
+            for (name, points) in exercise.prices().unwrap() {
+                assert_eq!(points.fract(), 0.0, "{name}");
             }
         }
     }

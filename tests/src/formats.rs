@@ -11,6 +11,7 @@ mod text;
 
 pub use self::csv::table as csv_table;
 
+use crate::check::{misconception, rule};
 use crate::report::{Report, Verdict};
 use chrono::{DateTime, Utc};
 
@@ -106,11 +107,13 @@ fn explanation(check: &crate::report::CheckResult) -> String {
         text.push_str(&format!("\nmisconception: {misconception}"));
     }
     if !check.rule.is_empty() {
-        text.push_str(&format!("\nrule: {}", check.rule));
+        let broken = broken_rule(check);
+        let quoted = rule::sentence(broken).map(|text| format!(": {text}"));
+        text.push_str(&format!("\nrule: {broken}{}", quoted.unwrap_or_default()));
     }
     if !check.steps.is_empty() {
         text.push_str("\nsteps:");
-        for (number, step) in (1..).zip(&check.steps) {
+        for (number, step) in numbered(&check.steps) {
             text.push_str(&format!("\n  {number}. {step}"));
         }
     }
@@ -127,6 +130,21 @@ fn explanation(check: &crate::report::CheckResult) -> String {
         }
     }
     text
+}
+
+/// The rule that was broken: that of the misconception, where one was named.
+fn broken_rule(check: &crate::report::CheckResult) -> &str {
+    let named = check.misconception.as_deref().and_then(misconception::by_name);
+    named.and_then(|known| known.rule()).unwrap_or(&check.rule)
+}
+
+/// The steps with their numbers. Where older ones were dropped, the others keep theirs.
+fn numbered(steps: &[String]) -> impl Iterator<Item = (usize, &str)> {
+    let left_out = steps.first().and_then(|step| {
+        step.strip_prefix('(')?.strip_suffix(" steps before these)")?.parse::<usize>().ok()
+    });
+    let first = left_out.map_or(1, |count| count + 1);
+    (first..).zip(&steps[usize::from(left_out.is_some())..]).map(|(at, step)| (at, step.as_str()))
 }
 
 /// What to read, as paths in the kit: what usually makes programs behave like this, or else the

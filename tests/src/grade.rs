@@ -252,12 +252,13 @@ fn not_checked(
     why: &str,
 ) -> anyhow::Result<Report> {
     let checks = exercise.checks()?;
+    let prices = exercise.prices()?;
     let checks = checks.iter().map(|check| CheckResult {
         name: check.name.to_string(),
         rule: check.rule.to_string(),
         verdict: Verdict::Skipped,
         points: 0.0,
-        max_points: check.points,
+        max_points: prices.get(check.name).copied().unwrap_or_default(),
         misconception: None,
         message: first_line(why).to_string(),
         steps: Vec::new(),
@@ -277,6 +278,7 @@ fn not_checked(
         command: String::new(),
         seconds: 0.0,
         checks: checks.collect(),
+        cause: None,
         output: why.to_string(),
     })
 }

@@ -4,7 +4,7 @@ use crate::check::command::{Progress, TargetArguments};
 use crate::check::run::{self, Options};
 use crate::check::{Exercise, Target};
 use crate::formats::{Format, Setting};
-use crate::report::{Report, Verdict};
+use crate::report::{CheckResult, Report, Verdict};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -88,13 +88,17 @@ fn show(report: &Report, before: Option<&Report>) -> anyhow::Result<()> {
 
 /// What is new since the last time.
 fn news(before: &Report, now: &Report) -> String {
-    let then: BTreeMap<&str, Verdict> =
-        before.checks.iter().map(|check| (check.name.as_str(), check.verdict)).collect();
+    let then: BTreeMap<&str, &CheckResult> =
+        before.checks.iter().map(|check| (check.name.as_str(), check)).collect();
     let mut text = String::from("\nSince the last time:\n");
     let mut nothing = true;
     for check in &now.checks {
-        let was = then.get(check.name.as_str()).copied();
+        let was = then.get(check.name.as_str()).map(|check| check.verdict);
+        let said = then.get(check.name.as_str()).map(|check| check.message.as_str());
         let line = match check.verdict {
+            Verdict::Failed if was == Some(Verdict::Failed) && said != Some(&check.message) => {
+                format!("{BAD}✗ {} fails in another way now: {}{BAD:#}", check.name, check.message)
+            }
             verdict if was == Some(verdict) => continue,
             Verdict::Passed => format!("{GOOD}✓ {} passes now{GOOD:#}", check.name),
             Verdict::Failed if was == Some(Verdict::Skipped) => {

@@ -42,6 +42,7 @@ pub static DEFECTS: &[(&str, &str)] = &[
     ("unregistered-may-send", "lets clients without a name write"),
     ("sender-is-claimed", "believes a message that begins like `bob: `"),
     ("control-words-in-band", "relays `NICK` and `* ` lines as they are"),
+    ("speaks-http", "takes a web page's request for lines of a chat"),
     ("silent-error", "does not answer what it refuses"),
     ("echo-to-sender", "sends messages back to their sender"),
     ("exit-is-a-message", "takes `exit` for a message"),

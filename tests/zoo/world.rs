@@ -94,6 +94,10 @@ impl World {
         if line == "exit" && !self.defect.is("exit-is-a-message") {
             return Next::Exit;
         }
+        if self.name(id).is_none() && is_http(line) && !self.defect.is("speaks-http") {
+            self.refuse(id, "this is a chat, no web server");
+            return Next::Exit;
+        }
         match self.protocol {
             Protocol::Select => self.select_line(id, line),
             Protocol::Rooms if self.name(id).is_some() => return self.room_line(id, line),
@@ -278,6 +282,12 @@ impl World {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
+}
+
+/// `GET / HTTP/1.1` (L18).
+fn is_http(line: &str) -> bool {
+    let mut words = line.split(' ');
+    words.nth(2).is_some_and(|version| version.starts_with("HTTP/")) && words.next().is_none()
 }
 
 /// Rule L8.

@@ -7,7 +7,7 @@ pub mod basics;
 mod client;
 mod commands;
 mod duplex;
-mod faults;
+pub mod faults;
 mod flood;
 pub mod framing;
 mod late;

@@ -3,7 +3,7 @@
 use super::run::{Event, Options, run};
 use super::{Exercise, Target, text};
 use crate::formats::{Format, Setting};
-use crate::process::PATIENCE;
+use crate::process::{PATIENCE, live};
 use crate::report::Report;
 use crate::submission::Submission;
 use anyhow::{Context, bail};
@@ -14,6 +14,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Checks a program against an exercise
 #[derive(Debug, Args)]
@@ -31,6 +32,12 @@ pub struct CheckArguments {
     /// Carries out this check alone; may be given several times
     #[arg(long, value_name = "CHECK")]
     pub only: Vec<String>,
+    /// Seconds after which what is not finished is left, and what is known is reported
+    #[arg(long, value_name = "SECONDS")]
+    pub time_limit: Option<u64>,
+    /// The points that everything together is worth, instead of the exercise's own
+    #[arg(long, value_name = "POINTS")]
+    pub out_of: Option<f64>,
     /// How the result is written on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -134,12 +141,21 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         TcpStream::connect_timeout(address, PATIENCE)
             .with_context(|| format!("cannot connect to {address}; start your server first"))?;
     }
-    let options =
-        Options { only: arguments.only.clone(), seed: arguments.seed, ..Options::default() };
+    say_if_flags_are_missing(&exercise, &target)?;
+    let options = Options {
+        only: arguments.only.clone(),
+        seed: arguments.seed,
+        time_limit: arguments.time_limit.map(Duration::from_secs),
+        ..Options::default()
+    };
+    live::report_when_interrupted();
     let bar = Progress::new(exercise.checks()?.len());
     let mut report = run(&exercise, &target, &options, &|event| bar.show(&event))?;
     bar.finish();
     arguments.target.name_folder(&mut report, &target);
+    if let Some(points) = arguments.out_of {
+        report.scale_to(points);
+    }
     let setting = Setting::current(&report.command);
     for (format, file) in &arguments.save {
         let text = format.render(&report, &setting)?;
@@ -151,6 +167,21 @@ pub fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     // A reader that has seen enough (`| head`) is no fault.
     let _ = anstream::stdout().write_all(text.as_bytes());
     Ok(ExitCode::from(arguments.format.exit_status(report.verdict)))
+}
+
+/// Said at once, and not when everything that needs them has been left out.
+fn say_if_flags_are_missing(exercise: &Exercise, target: &Target) -> anyhow::Result<()> {
+    let rules = exercise.rules()?;
+    let needs_flags =
+        !exercise.arguments.is_empty() || ["S5.8", "S5.9"].iter().any(|rule| rules.contains(rule));
+    if needs_flags && target.has_process() && !target.takes_flags() {
+        eprintln!(
+            "lab: {} starts the server with flags (S5.8, S5.9): write {{flags}} where your command \
+             takes them; without it, what needs them earns nothing",
+            exercise.name
+        );
+    }
+    Ok(())
 }
 
 /// What is being checked right now, on stderr, if that is a terminal.

@@ -6,7 +6,7 @@ use super::quirks::{self, Quirks};
 use super::run::LAST_BREATH;
 use super::target::StartOptions;
 use super::{Person, Protocol, Target, difference};
-use crate::patience::Patience;
+use crate::patience::{LOOK_AGAIN, Patience};
 use crate::peer::Peer;
 use crate::process::{Process, Server};
 use crate::resources::Usage;
@@ -281,6 +281,12 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether `line` acknowledges the name: in this program's own words, if it has some.
+    pub fn is_welcome(&self, line: &str, name: &str) -> bool {
+        let own = !line.starts_with("! ") && !self.protocol.is_greeting(line);
+        line.starts_with(&self.protocol.welcome(name)) || (self.quirks.own_words && own)
+    }
+
     /// alice and bob, registered.
     pub fn two(&mut self) -> Outcome<(Person, Person)> {
         self.two_named("alice", "bob")
@@ -377,7 +383,14 @@ impl<'a> Context<'a> {
         let name = other.name.clone();
         person.says(&name, &marker)?;
         let from = person.name.clone();
-        other.hears(&from, &marker).because("something came that should not")
+        // What did come stands in the way; nothing at all is another matter.
+        let heard = other.hears(&from, &marker);
+        match &heard {
+            Err(Trouble::Wrong(finding) | Trouble::Late(finding)) if finding.got == "nothing" => {
+                heard.because(format!("a line that {from} sent later did not arrive"))
+            }
+            _ => heard.because("something came that should not"),
+        }
     }
 
     /// What the server and its children use.
@@ -442,6 +455,12 @@ impl<'a> Context<'a> {
     pub fn last_words(&self, lines: usize) -> String {
         let process = self.server.as_ref().and_then(|server| server.process.as_ref());
         process.map(|process| process.last_words(lines)).unwrap_or_default()
+    }
+
+    /// The last lines of its standard error, as they are.
+    pub fn stderr(&self, lines: usize) -> Vec<String> {
+        let process = self.server.as_ref().and_then(|server| server.process.as_ref());
+        process.map(|process| process.stderr.tail(lines)).unwrap_or_default()
     }
 
     /// If the server has ended: how.

@@ -4,6 +4,7 @@ use super::{Check, Protocol, checks};
 use anyhow::{Context as _, bail};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/exercises");
 
@@ -28,6 +29,25 @@ pub struct Exercise {
     /// exercise that has its rule, on which list it stands.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// What a check is worth here, instead of what it is worth elsewhere.
+    #[serde(default)]
+    points: BTreeMap<String, f64>,
+    /// Parts of the task, and what each is worth: shared among its checks.
+    #[serde(default, rename = "category")]
+    pub categories: Vec<Category>,
+    /// What everything is worth together.
+    #[serde(default)]
+    total: Option<f64>,
+}
+
+/// A part of the task.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Category {
+    pub name: String,
+    pub points: f64,
+    /// Its checks are those of these rules.
+    pub rules: Vec<String>,
 }
 
 impl Exercise {
@@ -107,11 +127,71 @@ impl Exercise {
     }
 
     pub fn points(&self) -> anyhow::Result<f64> {
-        Ok(self.checks()?.iter().map(|check| check.points).fold(0.0, |sum, points| sum + points))
+        Ok(self.prices()?.into_values().fold(0.0, |sum, points| sum + points))
+    }
+
+    /// What each check is worth: whole points, as some formats want them.
+    pub fn prices(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+        let checks = self.checks()?;
+        let own = |check: &Check| self.points.get(check.name).copied().unwrap_or(check.points);
+        let mut prices: BTreeMap<_, _> =
+            checks.iter().map(|check| (check.name, own(check))).collect();
+        for category in &self.categories {
+            let has = |check: &&&Check| category.rules.iter().any(|rule| rule == check.rule);
+            let names: Vec<_> = checks.iter().filter(has).map(|check| check.name).collect();
+            share(&mut prices, &names, category.points);
+        }
+        if let Some(total) = self.total {
+            let names: Vec<_> = checks.iter().map(|check| check.name).collect();
+            share(&mut prices, &names, total);
+        }
+        Ok(prices)
     }
 
     /// The page of the book, below `docs/src`.
     pub fn page(&self) -> String {
         format!("exercises/{}.md", self.name)
+    }
+}
+
+/// Shares `total` among the checks as their prices are to each other: whole points, the largest
+/// remainders rounded up.
+fn share(prices: &mut BTreeMap<&'static str, f64>, names: &[&'static str], total: f64) {
+    let sum: f64 = names.iter().filter_map(|name| prices.get(name)).sum();
+    let exact = |name: &&str| prices.get(name).copied().unwrap_or_default() * total / sum;
+    let mut shares: Vec<_> = names.iter().map(|name| (*name, exact(name))).collect();
+    let given: f64 = shares.iter().map(|(_, share)| share.floor()).sum();
+    let mut left = (total - given).round() as usize;
+    shares.sort_by(|(_, one), (_, other)| other.fract().total_cmp(&one.fract())); // stable
+    for (name, share) in shares {
+        let one_more = if left > 0 { 1.0 } else { 0.0 };
+        left = left.saturating_sub(1);
+        prices.insert(name, share.floor() + one_more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_category_is_worth_is_shared_in_whole_points() {
+        let mut prices = BTreeMap::from([("a", 1.0), ("b", 1.0), ("c", 2.0), ("d", 5.0)]);
+        share(&mut prices, &["a", "b", "c"], 10.0);
+        assert_eq!(prices["d"], 5.0);
+        assert_eq!(prices["c"], 5.0);
+        assert_eq!(prices["a"] + prices["b"], 5.0);
+        assert!(prices.values().all(|price| price.fract() == 0.0));
+    }
+
+    #[test]
+    fn every_category_has_checks() {
+        for exercise in Exercise::all().unwrap() {
+            let checks = exercise.checks().unwrap();
+            for category in &exercise.categories {
+                let has = |rule: &String| checks.iter().any(|check| check.rule == rule);
+                assert!(category.rules.iter().all(has), "{}: {}", exercise.name, category.name);
+            }
+        }
     }
 }

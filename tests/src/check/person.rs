@@ -190,9 +190,9 @@ impl Person {
         if self.quirks.bare {
             return self.hears_at_the_end(expected);
         }
-        let deadline = Instant::now() + self.patience;
+        let mut patience = self.new_patience();
         loop {
-            match self.next_of_any_kind(deadline) {
+            match self.next_of_any_kind(&mut patience) {
                 Heard::Line(line) if line == expected => return Ok(()),
                 Heard::Line(line) if self.may_come_at_any_time(&line) => {}
                 heard => return self.judges(heard, expected),

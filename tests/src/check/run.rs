@@ -1,12 +1,15 @@
 //! Carries an exercise out: every check, several at a time, causes before what they explain.
 
 use super::checks::basics;
+use super::checks::faults::EXIT_ENDS;
 use super::checks::framing::JOINED;
 use super::checks::select::UNKNOWN;
 use super::dialect::CHATS;
+use super::evidence;
 use super::outcome::{Finding, Outcome, Trouble};
 use super::quirks::{self, Quirks};
-use super::{Check, Context, Exercise, Protocol, Target};
+use super::{Check, Context, Exercise, Protocol, Target, crash, misconception};
+use crate::process::live;
 use crate::report::{CheckResult, Report, Verdict};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +34,31 @@ const OF_THOSE_WHO_STAY: &[&str] = &[
     "broadcast-stops-at-the-first-error",
 ];
 const TAKEN_ALONG: &str = "rude-client-kills-server";
+const ENDS_WITH_ONE: &str = "ends-with-the-first";
+
+/// What is seen of a client whose thread an exception has ended: without the stack trace, that is
+/// what one would think.
+const OF_A_DEAD_THREAD: &[&str] = &[
+    "silent-error",
+    "select-1024",
+    "ghost-user",
+    "ignores-eof",
+    "wrong-client-evicted",
+    "parallel-lists-drift",
+    "handshake-blocks-accept",
+];
+
+/// Lines of standard error in which a stack trace is looked for.
+const TRACE_LINES: usize = 200;
+
+/// Begins the message of a check that was left.
+const NOT_FINISHED: &str = "not finished";
+
+/// How often is looked whether the run has to end early.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Characters of one field of a result that are kept: a flood has megabytes of them.
+const FIELD_CHARS_MAX: usize = 2000;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -40,11 +68,19 @@ pub struct Options {
     pub workers: usize,
     /// What only waited too long is tried once more, with more patience.
     pub second_attempts: bool,
+    /// After so long what is not finished is left, and what is known is reported.
+    pub time_limit: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { only: Vec::new(), seed: 1, workers: WORKERS, second_attempts: true }
+        Options {
+            only: Vec::new(),
+            seed: 1,
+            workers: WORKERS,
+            second_attempts: true,
+            time_limit: None,
+        }
     }
 }
 
@@ -82,6 +118,8 @@ pub fn run(
         checks,
         quirks,
         rules: exercise.rules()?,
+        prices: exercise.prices()?,
+        deadline: options.time_limit.map(|limit| started + limit),
         state: Mutex::default(),
         changed: Condvar::new(),
     };
@@ -89,9 +127,12 @@ pub fn run(
         for _ in 0..workers.max(1) {
             scope.spawn(|| all.work());
         }
+        scope.spawn(|| all.end_in_time());
     });
     let state = all.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let checks = in_reading_order(&all.checks, state.done);
+    let mut checks = in_reading_order(&all.checks, state.done);
+    let cause = evidence::put_first(&mut checks);
+    say_what_to_mend(&mut checks);
     let output = checks.first().map(|check| check.output.clone()).unwrap_or_default();
     Ok(Report {
         exercise: exercise.name.clone(),
@@ -102,6 +143,7 @@ pub fn run(
         command: target.arguments(),
         seconds: started.elapsed().as_secs_f64(),
         checks,
+        cause,
         output,
     })
 }
@@ -154,6 +196,9 @@ struct All<'a> {
     quirks: Quirks,
     /// What the exercise asks for.
     rules: Vec<&'static str>,
+    /// What each check is worth.
+    prices: BTreeMap<&'static str, f64>,
+    deadline: Option<Instant>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -162,15 +207,22 @@ struct All<'a> {
 struct State {
     taken: Vec<&'static str>,
     done: BTreeMap<&'static str, CheckResult>,
+    /// Why the run ends early, if it does.
+    stopped: Option<&'static str>,
 }
 
 impl All<'_> {
     fn work(&self) {
         while let Some((check, cause)) = self.take() {
             (self.progress)(Event::Started(check));
-            let result = match cause {
-                Some(cause) => self.skip(check, cause),
-                None => self.carry_out(check),
+            let result = match (self.stopped(), cause) {
+                (Some(why), _) => self.not_finished(check, why),
+                (None, Some(cause)) => self.skip(check, cause),
+                (None, None) => self.carry_out(check),
+            };
+            let result = match self.stopped() {
+                Some(why) if result.verdict != Verdict::Passed => self.not_finished(check, why),
+                _ => result,
             };
             (self.progress)(Event::Done(&result));
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -206,8 +258,16 @@ impl All<'_> {
         }
     }
 
+    fn has_failed(&self, name: &str) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done.get(name).is_some_and(|result| result.verdict == Verdict::Failed)
+    }
+
     /// Whether this failure of `cause` is a way of speaking in which `check` can be carried out.
     fn can_be_lived_with(&self, check: &Check, cause: &str) -> bool {
+        if cause == EXIT_ENDS {
+            return true; // they say no `exit` then
+        }
         let basic = basics::CHECKS.iter().any(|check| check.name == cause);
         // Who is still known is asked in the program's own way, one line at a time.
         let asked = check.rule == "L9" && [JOINED, UNKNOWN].contains(&cause);
@@ -229,6 +289,34 @@ impl All<'_> {
             echoes: self.quirks.echoes && !about("echo-to-sender"),
             ..self.quirks
         }
+    }
+
+    /// Ends the whole run at Ctrl-C or at the time limit: connections end with their server, and with
+    /// them the checks that wait for something.
+    fn end_in_time(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.done.len() < self.checks.len() {
+            if live::interrupted() {
+                state.stopped = Some("the lab was interrupted");
+            } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                state.stopped = Some("the time limit was reached");
+            }
+            if state.stopped.is_some() {
+                live::kill_all();
+            }
+            let waited = self.changed.wait_timeout(state, LOOK_AGAIN);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn stopped(&self) -> Option<&'static str> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stopped
+    }
+
+    fn not_finished(&self, check: &'static Check, why: &str) -> CheckResult {
+        let mut result = self.blank(check, Verdict::Inconclusive);
+        result.message = format!("{NOT_FINISHED}: {why}");
+        result
     }
 
     fn skip(&self, check: &'static Check, cause: String) -> CheckResult {
@@ -267,6 +355,9 @@ impl All<'_> {
         );
         context.quirks = self.quirks_for(check);
         context.judged = self.rules.clone();
+        if self.has_failed(EXIT_ENDS) {
+            context.judged.retain(|rule| *rule != "L11");
+        }
         if let Some(words) = context.quirks.in_words() {
             context.step(words);
         }
@@ -290,32 +381,36 @@ impl All<'_> {
             Err(Trouble::Skipped(why)) => (Verdict::Skipped, said(why)),
         };
         let mut result = self.blank(check, verdict);
-        result.misconception = finding.misconception.map(String::from);
         result.message = finding.message;
-        result.expected = finding.expected;
-        result.got = finding.got;
+        result.expected = bounded(finding.expected);
+        result.got = bounded(finding.got);
+        let mut name = finding.misconception;
         if verdict != Verdict::Passed {
-            result.steps = last_steps(context.log.steps());
-            result.output = context.last_words(OUTPUT_LINES);
-            if let Some(end) = context.how_it_ended() {
-                result.message = format!("{}; {end}", result.message);
-                if finding.misconception.is_some_and(|name| OF_THOSE_WHO_STAY.contains(&name)) {
-                    result.misconception = Some(TAKEN_ALONG.to_string());
-                }
+            let steps = context.log.steps();
+            result.output = bounded(context.last_words(OUTPUT_LINES));
+            let end = context.how_it_ended();
+            let crash = crash::find(&context.stderr(TRACE_LINES));
+            if end.is_some() {
+                name = name_of_an_end(name, &steps);
+            } else if crash.is_some() && name.is_none_or(|name| OF_A_DEAD_THREAD.contains(&name)) {
+                name = Some("dead-thread");
             }
+            result.message = with_its_end(result.message, crash, end);
+            result.steps = last_steps(steps);
         }
+        result.misconception = name.map(String::from);
+        result.message = bounded(result.message);
         result
     }
 
     fn blank(&self, check: &'static Check, verdict: Verdict) -> CheckResult {
-        // What could not be checked is not counted against anybody.
-        let earned = matches!(verdict, Verdict::Passed | Verdict::Inconclusive);
+        let price = self.prices.get(check.name).copied().unwrap_or(check.points);
         CheckResult {
             name: check.name.to_string(),
             rule: check.rule.to_string(),
             verdict,
-            points: if earned { check.points } else { 0.0 },
-            max_points: check.points,
+            points: if verdict == Verdict::Passed { price } else { 0.0 },
+            max_points: price,
             misconception: None,
             message: String::new(),
             steps: Vec::new(),
@@ -335,13 +430,66 @@ impl All<'_> {
     }
 }
 
+/// Of a server that has ended, what is seen of its clients says nothing more than that: somebody has
+/// taken it along, by a reset or by leaving in order.
+fn name_of_an_end(name: Option<&'static str>, steps: &[String]) -> Option<&'static str> {
+    let any = |what: &str| steps.iter().any(|step| step.contains(what));
+    let has_left = any("closes the connection") || any("ends its sending");
+    match name {
+        Some(name) if !OF_THOSE_WHO_STAY.contains(&name) => Some(name),
+        None if !has_left && !any("resets the connection") => None,
+        _ if has_left && !any("reset") => Some(ENDS_WITH_ONE),
+        _ => Some(TAKEN_ALONG),
+    }
+}
+
+/// The student's own line stands first: whatever else was seen came of it.
+fn with_its_end(message: String, crash: Option<crash::Crash>, end: Option<String>) -> String {
+    match (crash, end) {
+        (Some(crash), Some(end)) => format!("{end} at {}; {message}", crash.in_words()),
+        (Some(crash), None) => {
+            format!("an exception has ended a thread or task at {}; {message}", crash.in_words())
+        }
+        (None, Some(end)) => format!("{end}; {message}"),
+        (None, None) => message,
+    }
+}
+
+/// Whether the page of the exercise says that `check` can name this.
+pub fn is_declared(check: &Check, name: &str) -> bool {
+    check.misconceptions.contains(&name) || misconception::SEEN_BY_ALL.contains(&name)
+}
+
+/// What could not be judged earns nothing where something was found wrong, and says what stands in
+/// the way: two mistakes are worth no more than one. Otherwise it was the machine's fault.
+fn say_what_to_mend(checks: &mut [CheckResult]) {
+    let first = checks.iter().find(|check| check.verdict == Verdict::Failed);
+    let first = first.map(|check| check.name.clone());
+    for check in checks.iter_mut().filter(|check| check.verdict == Verdict::Inconclusive) {
+        match &first {
+            Some(first) => check.message += &format!("; mend {first} first"),
+            None if check.message.starts_with(NOT_FINISHED) => {}
+            None => check.points = check.max_points,
+        }
+    }
+}
+
+fn bounded(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(FIELD_CHARS_MAX) {
+        let all = text.len();
+        text.truncate(end);
+        text += &format!("... ({all} bytes in all)");
+    }
+    text
+}
+
 fn last_steps(mut steps: Vec<String>) -> Vec<String> {
     let left_out = steps.len().saturating_sub(STEPS_MAX);
     if left_out > 0 {
         steps.drain(..left_out);
         steps.insert(0, format!("({left_out} steps before these)"));
     }
-    steps
+    steps.into_iter().map(bounded).collect()
 }
 
 fn said(why: String) -> Finding {

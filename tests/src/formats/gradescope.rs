@@ -1,7 +1,7 @@
 //! Gradescope's `results.json`: `score` at the top is the total, whatever the tests add up to.
 
 use super::explanation;
-use crate::report::{CheckResult, Report, Verdict};
+use crate::report::{Cause, CheckResult, Report, Verdict};
 use serde_json::{Value, json};
 
 pub fn render(report: &Report) -> anyhow::Result<String> {
@@ -10,8 +10,11 @@ pub fn render(report: &Report) -> anyhow::Result<String> {
         "score": report.score,
         "execution_time": report.seconds,
         "output": format!(
-            "{}: {} of {} points. The most likely cause comes first.",
-            report.exercise, report.score, report.max_score
+            "{}: {} of {} points. {}",
+            report.exercise,
+            report.score,
+            report.max_score,
+            report.cause.as_ref().and_then(Cause::in_words).unwrap_or_default()
         ),
         "output_format": "text",
         "test_output_format": "text",

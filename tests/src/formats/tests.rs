@@ -1,7 +1,7 @@
 //! All formats against one result that has every verdict in it.
 
 use super::*;
-use crate::report::CheckResult;
+use crate::report::{Cause, CheckResult};
 use chrono::TimeZone;
 use serde_json::Value;
 
@@ -10,11 +10,7 @@ fn check(name: &str, rule: &str, verdict: Verdict, max_points: f64) -> CheckResu
         name: name.to_string(),
         rule: rule.to_string(),
         verdict,
-        points: if matches!(verdict, Verdict::Passed | Verdict::Inconclusive) {
-            max_points
-        } else {
-            0.0
-        },
+        points: if verdict == Verdict::Passed { max_points } else { 0.0 },
         max_points,
         misconception: None,
         message: String::new(),
@@ -73,6 +69,11 @@ fn mixed() -> Report {
             check("greeting", "S3.1", Verdict::Passed, 1.0),
             check("ten-clients", "S3.3", Verdict::Passed, 2.0),
         ],
+        cause: Some(Cause {
+            check: "cuts".to_string(),
+            misconception: Some("recv-is-not-a-message".to_string()),
+            explains: vec!["joined".to_string()],
+        }),
         output: "listening on 127.0.0.1:4000\n\u{1b}[2JTraceback (most recent call last):\n"
             .to_string(),
     }
@@ -83,7 +84,7 @@ fn clean() -> Report {
         check("greeting", "S3.1", Verdict::Passed, 1.0),
         check("ten-clients", "S3.3", Verdict::Passed, 2.0),
     ];
-    Report { score: 3.0, max_score: 3.0, verdict: Verdict::Passed, checks, ..mixed() }
+    Report { score: 3.0, max_score: 3.0, verdict: Verdict::Passed, checks, cause: None, ..mixed() }
 }
 
 fn setting() -> Setting {

@@ -1,9 +1,11 @@
-//! What the student reads: what failed, with everything needed to understand it, then what was
-//! not judged, then what passed.
+//! What the student reads. The last thing on the screen is what to mend first; above it, what is
+//! right already, what was not judged, and what else failed.
 
 use super::Setting;
-use crate::report::{CheckResult, Report, Verdict};
+use crate::check::rule;
+use crate::report::{Cause, CheckResult, Report, Verdict};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeSet;
 use textwrap::core::display_width;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -18,6 +20,16 @@ const LABEL_WIDTH: usize = 10;
 /// How many of the last lines of the student's program are shown.
 const OUTPUT_LINES_MAX: usize = 6;
 
+/// Lines of the first failure: a terminal has a few more.
+const FIRST_LINES_MAX: usize = 25;
+
+/// Steps of the first failure that are shown where there is room; fewer, where there is not.
+const FIRST_STEPS: std::ops::RangeInclusive<usize> = 2..=12;
+
+/// Lines of a value, and characters of each, that are shown.
+const VALUE_LINES_MAX: usize = 8;
+const VALUE_CHARS_MAX: usize = 300;
+
 pub fn render(report: &Report, setting: &Setting) -> String {
     let mut page = Page::new(setting.width);
     page.line(&format!(
@@ -25,11 +37,12 @@ pub fn render(report: &Report, setting: &Setting) -> String {
         styled(STRONG, &report.exercise),
         printable(report.command.trim_start_matches("-- "))
     ));
-    page.failures(report);
-    page.unsure(report);
-    page.skipped(report);
     page.passed(report);
+    page.skipped(report);
+    page.unsure(report);
+    page.failures(report);
     page.summary(report);
+    page.first(report);
     page.text
 }
 
@@ -50,20 +63,42 @@ impl Page {
     }
 
     fn failures(&mut self, report: &Report) {
-        for check in with(report, Verdict::Failed) {
+        for check in with(report, Verdict::Failed).skip(1) {
             self.line("");
-            let title = check.misconception.as_ref().unwrap_or(&check.name);
-            let named = check.misconception.is_some();
-            self.heading(BAD, "✗", title, &mark(check, named));
-            self.explain(check);
+            self.failure(check, usize::MAX);
         }
+    }
+
+    /// What to mend first, with so few of its steps that it is one screen.
+    fn first(&mut self, report: &Report) {
+        let Some(check) = with(report, Verdict::Failed).next() else { return };
+        let before = self.text.len();
+        for steps in FIRST_STEPS.rev() {
+            self.text.truncate(before);
+            self.line("");
+            self.failure(check, steps);
+            if self.text[before..].lines().count() <= FIRST_LINES_MAX {
+                break;
+            }
+        }
+    }
+
+    fn failure(&mut self, check: &CheckResult, steps: usize) {
+        let title = check.misconception.as_ref().unwrap_or(&check.name);
+        let named = check.misconception.is_some();
+        self.heading(BAD, "✗", title, &mark(check, named));
+        self.explain(check, steps);
     }
 
     fn unsure(&mut self, report: &Report) {
         for check in with(report, Verdict::Inconclusive) {
             self.line("");
-            self.heading(UNSURE, "?", &check.name, "inconclusive: not counted against you");
-            self.explain(check);
+            let mark = match check.points > 0.0 {
+                true => "inconclusive: not counted against you",
+                false => "inconclusive: earns nothing",
+            };
+            self.heading(UNSURE, "?", &check.name, mark);
+            self.explain(check, usize::MAX);
         }
     }
 
@@ -79,12 +114,22 @@ impl Page {
         self.line(&format!("{title}{gap}{}", styled(FAINT, mark)));
     }
 
-    fn explain(&mut self, check: &CheckResult) {
-        self.wrapped(&check.message, "  ", "  ");
+    /// With the last `steps` of what was done.
+    fn explain(&mut self, check: &CheckResult, steps: usize) {
+        for line in check.message.lines() {
+            self.wrapped(line, "  ", "  ");
+        }
         self.line("");
-        let digits = check.steps.len().to_string().len();
-        for (number, step) in (1..).zip(&check.steps) {
-            let label = if number == 1 { "steps" } else { "" };
+        let broken = super::broken_rule(check);
+        if let Some(rule) = rule::sentence(broken) {
+            let label = format!("  {}", pad(broken));
+            self.wrapped(&rule, &label, &" ".repeat(label.len()));
+        }
+        let all: Vec<_> = super::numbered(&check.steps).collect();
+        let shown = &all[all.len().saturating_sub(steps)..];
+        let digits = all.last().map_or(1, |(number, _)| number.to_string().len());
+        for (at, (number, step)) in shown.iter().enumerate() {
+            let label = if at == 0 { "steps" } else { "" };
             let first = format!("  {}{number:>digits$}. ", pad(label));
             self.wrapped(step, &first, &" ".repeat(first.len()));
         }
@@ -99,10 +144,16 @@ impl Page {
     /// not wrapped; nor is a command, which must survive being copied.
     fn field(&mut self, label: &str, value: &str, style: Style) {
         let value = printable(value);
-        for (number, line) in value.lines().enumerate() {
+        let more = value.lines().count().saturating_sub(VALUE_LINES_MAX);
+        for (number, line) in value.lines().take(VALUE_LINES_MAX).enumerate() {
             let label = pad(if number == 0 { label } else { "" });
-            let line = format!("  {}{}", styled(FAINT, &label), styled(style, line));
+            // A command must survive being copied.
+            let line = if label.trim() == "repeat" { line.to_string() } else { brief(line) };
+            let line = format!("  {}{}", styled(FAINT, &label), styled(style, &line));
             self.line(&line);
+        }
+        if more > 0 {
+            self.line(&format!("  {}{FAINT}... {more} more lines{FAINT:#}", pad("")));
         }
     }
 
@@ -171,13 +222,25 @@ impl Page {
             "{FAINT}in {:.1} s; --seed {} repeats it{FAINT:#}",
             report.seconds, report.seed
         ));
-        if count(Verdict::Failed) > 1 {
-            let first = with(report, Verdict::Failed).next().expect("there are two at least");
-            let name = first.misconception.as_ref().unwrap_or(&first.name);
-            let text = format!(
-                "Begin with the first ✗, {name}: it is the most likely cause of the others."
-            );
-            self.wrapped(&text, "", "");
+        if report.verdict == Verdict::Failed {
+            self.right_already(report);
+        }
+        if let Some(cause) = report.cause.as_ref().and_then(Cause::in_words) {
+            self.wrapped(&cause, "", "  ");
+        }
+    }
+
+    /// The rules of which nothing failed.
+    fn right_already(&mut self, report: &Report) {
+        let rules = |wanted: fn(Verdict) -> bool| -> BTreeSet<&str> {
+            let checks = report.checks.iter().filter(|check| wanted(check.verdict));
+            checks.map(|check| check.rule.as_str()).collect()
+        };
+        let (passed, other) =
+            (rules(|is| is == Verdict::Passed), rules(|is| is != Verdict::Passed));
+        let right: Vec<&str> = passed.difference(&other).copied().collect();
+        if !right.is_empty() {
+            self.wrapped(&format!("Right already: {}.", right.join(", ")), "", "  ");
         }
     }
 }
@@ -207,6 +270,13 @@ fn pad(label: &str) -> String {
 
 fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+fn brief(line: &str) -> String {
+    match line.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((end, _)) => format!("{}... ({} characters)", &line[..end], line.chars().count()),
+        None => line.to_string(),
+    }
 }
 
 /// What a program under test printed must not move the reader's cursor (rule L5).

@@ -115,7 +115,7 @@ fn misconceptions(graded: &[Graded]) -> Vec<Misconception<'_>> {
         .into_iter()
         .map(|(name, who)| Misconception {
             name,
-            what: misconception::by_name(name).map_or("", |known| known.what),
+            what: misconception::by_name(name).map_or("", |known| known.what.as_str()),
             percent: 100 * who.len() / graded.len(),
             who,
         })

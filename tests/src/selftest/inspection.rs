@@ -1,7 +1,7 @@
 //! What the checks say of one program, and whether that is right.
 
-use crate::check::Exercise;
 use crate::check::run::{self, Options};
+use crate::check::{Check, Exercise};
 use crate::report::{CheckResult, Report, Verdict};
 use crate::zoo::{Animal, Keeper};
 use anyhow::Context;
@@ -103,12 +103,23 @@ impl Inspection<'_> {
                         self.trouble("wrong name first", check);
                     }
                     first = false;
+                    self.undeclared(check);
                     let checks = self.named.entry(called(check).to_string()).or_default();
                     checks.insert(check.name.clone());
                     self.failed.insert(check.name.clone());
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// The page of an exercise says of each check what it can name: that must be true.
+    fn undeclared(&mut self, result: &CheckResult) {
+        let check = Check::by_name(&result.name);
+        if let (Some(check), Some(name)) = (check, &result.misconception)
+            && !run::is_declared(check, name)
+        {
+            self.trouble("not among what it declares", result);
         }
     }
 

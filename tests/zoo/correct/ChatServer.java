@@ -170,6 +170,10 @@ public class ChatServer {
             if (text.equals("exit")) {
                 return false;
             }
+            if (name == null && text.matches("\\S+ \\S+ HTTP/.*")) {
+                send("! there are no pages here");
+                return false;
+            }
             if (!text.isEmpty()) {
                 if (name == null) {
                     enter(text);

@@ -85,6 +85,10 @@ class Client {
     }
     text = text.replace(unprintable, '\ufffd').replace(/^[ \t]+|[ \t]+$/g, '');
     if (text === 'exit') this.end();
+    else if (!this.name && /^\S+ \S+ HTTP\//.test(text)) {
+      this.refuse('no browser is expected here');
+      this.end();
+    }
     else if (text !== '') handle(this, text);
   }
 

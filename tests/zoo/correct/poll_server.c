@@ -263,6 +263,9 @@ static void obey(struct client *c, const char *line, size_t length)
         return;
     if (strcmp(start, "exit") == 0) {
         leave(c);
+    } else if (c->name[0] == '\0' && strstr(start, " HTTP/") != NULL) {
+        refuse(c, "only people chat here, no browsers");
+        leave(c);
     } else if (c->name[0] == '\0') {
         take_name(c, start);
     } else {

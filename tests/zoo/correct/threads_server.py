@@ -11,6 +11,7 @@ OWED_BYTES_MAX = 1024 * 1024
 NAMES_BYTES_MAX = 8000
 GOODBYE_SECONDS = 5
 
+HTTP = re.compile(r"\S+ \S+ HTTP/")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
 # Control characters (TAB excepted), direction marks, line separators, tags: rule L5.
 UNPRINTABLE = re.compile(
@@ -107,6 +108,10 @@ class Client:
             return True
         line = UNPRINTABLE.sub("\ufffd", line).strip(" \t")
         if line == "exit":
+            return False
+        if self.name is None and HTTP.match(line):
+            with lock:
+                self.send("! no web pages here")
             return False
         with lock:
             if line and self.name is None:

@@ -4,8 +4,8 @@ use super::threads::WITH_NICK;
 use crate::check::dialect::CHATS;
 use crate::check::outcome::fail;
 use crate::check::person::Heard;
-use crate::check::{Check, Context, Label, Outcome};
-use std::time::Instant;
+use crate::check::{Check, Context, Label, Outcome, Person, Protocol, Trouble};
+use crate::patience::LOOK_AGAIN;
 
 /// Almost every other check stands behind these.
 pub const ONE_LINE: &str = "one-line-reaches-its-reader";
@@ -40,6 +40,8 @@ pub static CHECKS: &[Check] = &[
             "recv-is-not-a-message",
             "sends-without-boundaries",
             "anonymous-delivery",
+            "one-client-at-a-time",
+            "sends-to-the-newest",
         ],
         points: 1.0,
         chapter: "stage3.md",
@@ -58,15 +60,44 @@ fn greeted(ctx: &mut Context) -> Outcome {
 
 fn asked_for_a_name(ctx: &mut Context) -> Outcome {
     let mut bob = ctx.dials("bob")?;
-    let heard = bob.next_of_any_kind(Instant::now() + ctx.patience);
+    let heard = bob.next_of_any_kind(&mut bob.new_patience());
     bob.judges(heard, "NICK").because("a newcomer is asked for a name")
+}
+
+/// The most natural first server: accept, serve until the end, accept. It shows when bob goes.
+fn waits_for_bob(ctx: &mut Context, bob: Person, alice: &mut Person) -> Option<Trouble> {
+    if alice.peer.end.is_some() || !alice.peer.received.is_empty() {
+        return None;
+    }
+    bob.leaves();
+    ctx.greets(alice).ok()?;
+    ctx.step("now that bob has gone, alice is greeted");
+    Some(
+        fail("one-client-at-a-time", "alice waits while bob is served")
+            .expected("alice is greeted while bob is connected and silent")
+            .got("alice is greeted when bob has gone"),
+    )
 }
 
 fn one_line(ctx: &mut Context) -> Outcome {
     let mut bob = ctx.joins("bob")?;
-    let mut alice = ctx.joins("alice")?;
+    let mut alice = ctx.dials("alice")?;
+    if let Err(trouble) = ctx.greets(&mut alice) {
+        return Err(waits_for_bob(ctx, bob, &mut alice).unwrap_or(trouble));
+    }
+    ctx.registers(&mut alice)?;
     alice.says(&bob.name, "hello")?;
-    match bob.next() {
+    let heard = bob.next();
+    if matches!(heard, Heard::Nothing(_)) && ctx.protocol == Protocol::Select {
+        let own = ctx.protocol.heard(&alice.name, "hello");
+        if alice.peer.next_line(LOOK_AGAIN).is_some_and(|line| line == own) {
+            let message = "alice, who came last, receives what she wrote to bob";
+            return Err(fail("sends-to-the-newest", message)
+                .expected(format!("bob receives `{own}`"))
+                .got(format!("alice receives `{own}`, bob receives nothing")));
+        }
+    }
+    match heard {
         Heard::Line(line) if line == ctx.protocol.heard(&alice.name, "hello") => Ok(()),
         Heard::Line(line) if line.contains("hello") && !line.contains(&alice.name) => {
             Err(fail("anonymous-delivery", "the receiver cannot tell who wrote")

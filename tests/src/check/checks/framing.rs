@@ -2,12 +2,13 @@
 
 use super::basics::ONE_LINE;
 use super::script::{all_in_one_segment, byte_by_byte, cut_everywhere, line_by_line};
+use crate::check::cases::Cases;
 use crate::check::dialect::CHATS;
 use crate::check::difference::visible;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
 use crate::check::quirks;
-use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
+use crate::check::{Check, Context, Label, Outcome, Person, Protocol, Trouble};
 
 /// Bytes of the longest line that a client may send, its LF included (rule L3).
 const LINE_BYTES_MAX: usize = 2048;
@@ -52,6 +53,7 @@ pub static CHECKS: &[Check] = &[
     check("a-script-may-be-cut-at-every-byte", "L1", RECV, SCRIPT, cut_everywhere),
     check("a-script-may-arrive-byte-by-byte", "L1", RECV, SCRIPT, byte_by_byte),
     check("a-script-may-arrive-in-one-segment", "L1", RECV, &[JOINED, UNCUT], all_in_one_segment),
+    super::faults::EXIT,
     super::select::UNKNOWN_USER,
     check(
         "half-a-line-is-no-message",
@@ -159,7 +161,8 @@ fn carriage_return(ctx: &mut Context) -> Outcome {
     let mut dan = ctx.connects("dan")?;
     dan.send(format!("{}\r\n", ctx.protocol.registration(&dan.name)).as_bytes())?;
     let welcome = ctx.protocol.welcome(&dan.name);
-    dan.hears_notice(&format!("`{welcome}`"), |line| line.starts_with(&welcome))
+    let name = dan.name.clone();
+    dan.hears_notice(&format!("`{welcome}`"), |line| ctx.is_welcome(line, &name))
         .means("newline-in-name", "a name that ended with CR LF was not accepted")?;
     dan.send(format!("{}\r\n", ctx.protocol.saying(&bob.name, "hi")).as_bytes())?;
     bob.hears(&dan.name, "hi")
@@ -315,17 +318,34 @@ const HARMFUL: &[(char, &str)] = &[
 
 fn controls(ctx: &mut Context) -> Outcome {
     let (mut alice, mut bob) = ctx.two()?;
+    let mut cases = Cases::default();
     for (c, name) in HARMFUL {
         alice.says(&bob.name, &format!("a{c}[2Jb"))?;
-        bob.hears(&alice.name, "a\u{fffd}[2Jb")
-            .means("relays-terminal-escapes", format!("{name} must be replaced by U+FFFD"))?;
+        let heard = bob.hears(&alice.name, "a\u{fffd}[2Jb");
+        let got_something = something_came(&heard);
+        let judged =
+            heard.means("relays-terminal-escapes", format!("{name} must be replaced by U+FFFD"));
+        if !got_something {
+            judged?; // whoever receives nothing more receives nothing of the next ones either
+        } else {
+            cases.add(format!("{name} (U+{:04X}) is passed on", *c as u32), judged)?;
+        }
     }
+    cases.judge("what L5 names is passed on")?;
     // At the ends of a text it is no blank that could be trimmed away.
     alice.says(&bob.name, "\u{1b}x\u{7}")?;
     bob.hears(&alice.name, "\u{fffd}x\u{fffd}").means(
         "relays-terminal-escapes",
         "control characters at the ends of a text must be replaced as well",
     )
+}
+
+/// Whether something came, so that the next case can be tried.
+fn something_came(heard: &Outcome) -> bool {
+    match heard {
+        Err(Trouble::Wrong(finding) | Trouble::Late(finding)) => finding.got != "nothing",
+        _ => true,
+    }
 }
 
 fn ordinary_text(ctx: &mut Context) -> Outcome {
@@ -348,8 +368,9 @@ fn blanks(ctx: &mut Context) -> Outcome {
     let mut alice = ctx.connects("alice")?;
     alice.send(format!(" \t{}\t \r\n", ctx.protocol.registration(&alice.name)).as_bytes())?;
     let welcome = ctx.protocol.welcome(&alice.name);
+    let name = alice.name.clone();
     alice
-        .hears_notice(&format!("`{welcome}`"), |line| line.starts_with(&welcome))
+        .hears_notice(&format!("`{welcome}`"), |line| ctx.is_welcome(line, &name))
         .because("blanks around the line with the name must be dropped")?;
     let line = ctx.protocol.saying(&bob.name, "a  b");
     alice.send(format!("\t {line} \t\n").as_bytes())?;

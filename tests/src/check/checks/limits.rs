@@ -1,11 +1,12 @@
 //! How much of everything there may be: rule S5.9. The server gets small limits by its flags.
 
+use super::basics::ONE_LINE;
 use super::flood::{Scene, begins_to_read, more_than_can_wait};
 use super::slow::closed_at_the_bound;
 use super::talk::own_server;
 use crate::check::outcome::{fail, wrong};
 use crate::check::person::Heard;
-use crate::check::{Check, Context, Label, Outcome, Person, Trouble};
+use crate::check::{Check, Context, Label, Outcome, Person, Protocol, Trouble};
 use crate::patience::Patience;
 use crate::peer::End;
 use std::time::{Duration, Instant};
@@ -23,6 +24,18 @@ pub static CHECKS: &[Check] = &[
         &["handshake-blocks-accept"],
         seconds_to_register,
     ),
+    Check {
+        rule: "S4.6",
+        chapter: "stage4.md",
+        protocols: &[Protocol::Threads],
+        after: &[ONE_LINE],
+        ..own_server(
+            "a-newcomer-has-so-long-for-a-name",
+            "S4.6",
+            &["handshake-blocks-accept"],
+            seconds_to_register,
+        )
+    },
     own_server("bytes-owed-is-kept", "S5.9", &["unbounded-queue"], bytes_owed),
     own_server("zero-is-no-limit", "S5.9", &[], no_limit),
 ];
@@ -205,7 +218,8 @@ fn seconds_to_register(ctx: &mut Context) -> Outcome {
                 .after(patience.over()));
         }
     }
-    ctx.is_heard_in("#lobby", &mut alice, &mut bob).because("who has a name has no deadline")?;
+    alice.says(&bob.name, "still here")?;
+    bob.hears(&alice.name, "still here").because("who has a name has no deadline")?;
     let began = Instant::now();
     let in_time = |trouble: Trouble| trouble.before(began, DEADLINE_TIME);
     let carol = ctx.joins("carol").map_err(in_time);

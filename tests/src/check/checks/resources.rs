@@ -2,7 +2,8 @@
 //! to L16.
 
 use super::basics::ONE_LINE;
-use super::names::WAYS;
+use super::faults::EXIT_ENDS;
+use super::names::ways;
 use crate::check::dialect::CHATS;
 use crate::check::outcome::{fail, inconclusive, wrong};
 use crate::check::run::LAST_BREATH;
@@ -88,7 +89,7 @@ pub static CHECKS: &[Check] = &[
         "L16",
         &["spins-after-departure"],
         CHATS,
-        &[IDLE],
+        &[IDLE, EXIT_ENDS],
         idle_after_departures,
     ),
     check(
@@ -237,7 +238,7 @@ fn idle(ctx: &mut Context) -> Outcome {
 
 fn idle_after_departures(ctx: &mut Context) -> Outcome {
     let _witness = ctx.joins("witness")?;
-    for (number, (way, leave)) in WAYS.iter().enumerate() {
+    for (number, (way, leave)) in ways(ctx).into_iter().enumerate() {
         let guest = ctx.joins(&format!("guest{number}"))?;
         ctx.step(format!("{} leaves by {way}", guest.name));
         // Whether it is closed in order is the matter of other checks.
