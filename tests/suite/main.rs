@@ -2,6 +2,7 @@
 //! stage), so they are made at run time; each has a name of its own, for `cargo test NAME` and
 //! for `cargo nextest run`.
 
+mod abuse;
 mod architecture;
 mod book;
 mod clients;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let tests = [
+        abuse::tests(),
         architecture::tests(),
         book::tests(),
         clients::tests(),

@@ -33,6 +33,10 @@ pub fn tests() -> Vec<Trial> {
     tests.push(test("terminal::stage5-async_gives_the_terminal_back_as_it_was", || {
         given_back(five)
     }));
+    tests.push(test("terminal::stage5-async_gives_the_terminal_back_at_a_signal", || {
+        given_back_at_a_signal(five)
+    }));
+    tests.push(test("terminal::stage5-async_runs_on_a_terminal_that_can_do_little", || dumb(five)));
     tests
 }
 
@@ -41,8 +45,8 @@ struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
-    /// Closing it would hang up on the program.
-    _master: Box<dyn MasterPty + Send>,
+    /// The other end. Closing it would hang up on the program.
+    master: Box<dyn MasterPty + Send>,
 }
 
 impl Terminal {
@@ -60,7 +64,7 @@ impl Terminal {
                 seen.lock().expect("nobody panics with it").process(&bytes[..count]);
             }
         });
-        Ok(Terminal { child, keyboard: pty.master.take_writer()?, screen, _master: pty.master })
+        Ok(Terminal { child, keyboard: pty.master.take_writer()?, screen, master: pty.master })
     }
 
     /// On its terminal the program leads a group of its own.
@@ -102,11 +106,21 @@ impl Terminal {
         self.wait(&format!("`{row}` as its last row"), last)
     }
 
+    /// Whether what is typed is shown by the terminal itself, as it is when no editor has it.
+    fn echoes(&self) -> anyhow::Result<bool> {
+        let settings = self.master.get_termios().context("the terminal has no settings")?;
+        Ok(format!("{:?}", settings.local_flags).split([' ', '|', '(', ')']).any(|it| it == "ECHO"))
+    }
+
     fn ends_with_status_0(&mut self) -> anyhow::Result<()> {
+        self.ends_with_status(0)
+    }
+
+    fn ends_with_status(&mut self, code: u32) -> anyhow::Result<()> {
         let mut patience = self.new_patience();
         loop {
             if let Some(status) = self.child.try_wait()? {
-                ensure!(status.success(), "{status:?}");
+                ensure!(status.exit_code() == code, "{status:?}");
                 return Ok(());
             }
             ensure!(patience.pause(), "the program does not end");
@@ -206,4 +220,40 @@ fn given_back(stage: &Stage) -> anyhow::Result<()> {
     terminal.wait("the terminal's settings with echo on", |rows| {
         rows.iter().flat_map(|row| row.split_whitespace()).any(|word| word == "echo")
     })
+}
+
+fn given_back_at_a_signal(stage: &Stage) -> anyhow::Result<()> {
+    let (mut terminal, _server) = session(stage)?;
+    terminal.press("half a li")?;
+    terminal.wait_for_last_row("<You> half a li")?;
+    ensure!(!terminal.echoes()?, "the editor has not switched echo off: nothing to give back");
+    let client = terminal.child.process_id().context("the client has no number")?;
+    let sent = std::process::Command::new("kill").args(["-TERM", &client.to_string()]).status()?;
+    ensure!(sent.success(), "cannot send a signal");
+    terminal.ends_with_status(128 + 15)?;
+    ensure!(terminal.echoes()?, "the terminal does not echo any more");
+    Ok(())
+}
+
+/// `TERM=dumb` and its kin: no editor, plain lines.
+fn dumb(stage: &Stage) -> anyhow::Result<()> {
+    for term in ["dumb", "emacs", "cons25"] {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut command = CommandBuilder::new(stage.program()?);
+        command.args(["client", "127.0.0.1", &listener.local_addr()?.port().to_string()]);
+        command.env("TERM", term);
+        let mut terminal = Terminal::start(command)?;
+        let mut server = Peer::accept("the server", &listener)?;
+        server.say("NICK")?;
+        terminal.wait_for_row("NICK")?;
+        terminal.press("ann\r")?;
+        hears(&mut server, "ann")?;
+        server.say("* welcome ann: you are the first")?;
+        terminal.wait_for_row("* welcome ann: you are the first")?;
+        terminal.press("hello\r")?;
+        hears(&mut server, "hello")?;
+        drop(server);
+        terminal.ends_with_status_0()?;
+    }
+    Ok(())
 }

@@ -4,16 +4,16 @@
 //! Guessing is slowed down by the client's own task, before the line comes here: where waiting delays
 //! nobody else.
 
-use super::commands::{Outcome, Row, Who};
+use super::commands::{Outcome, Row, Who, row};
 use super::*;
 
-pub const ROWS: &[Row] = &[Row {
-    name: "admin",
-    arguments: "PASSWORD",
-    help: "be an operator in every room",
-    who: Who::PasswordHolders,
-    run: Rooms::become_admin,
-}];
+pub const ROWS: &[Row] = &[row(
+    "admin",
+    "PASSWORD",
+    "be an operator in every room",
+    Who::PasswordHolders,
+    Rooms::become_admin,
+)];
 
 impl Rooms {
     fn become_admin(&mut self, from: ClientId, guess: &str, effects: &mut Effects) -> Outcome {

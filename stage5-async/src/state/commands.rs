@@ -18,7 +18,7 @@ pub struct Row {
     pub help: &'static str,
     pub who: Who,
     /// What it does: for whom, with which arguments.
-    pub run: fn(&mut Rooms, ClientId, &str, &mut Effects) -> Outcome,
+    pub run: Run,
 }
 
 /// Who may use a command.
@@ -48,13 +48,20 @@ pub enum Refusal {
 const ROWS: &[&[Row]] =
     &[places::ROWS, people::ROWS, talk::ROWS, HELP, operators::ROWS, admin::ROWS];
 
-const HELP: &[Row] = &[Row {
-    name: "help",
-    arguments: "[COMMAND]",
-    help: "list the commands, or explain one",
-    who: Who::Everyone,
-    run: Rooms::help,
-}];
+const HELP: &[Row] =
+    &[row("help", "[COMMAND]", "list the commands, or explain one", Who::Everyone, Rooms::help)];
+
+pub type Run = fn(&mut Rooms, ClientId, &str, &mut Effects) -> Outcome;
+
+pub const fn row(
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    who: Who,
+    run: Run,
+) -> Row {
+    Row { name, arguments, help, who, run }
+}
 
 impl Rooms {
     /// Does what a client with a name wants (rule S5.2).

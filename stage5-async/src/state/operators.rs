@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::commands::{Outcome, Row, Who, at_most_one_word, list, no_arguments, one_word};
+use super::commands::{
+    Outcome, Row, Run, Who, at_most_one_word, list, no_arguments, one_word, row,
+};
 use super::names::is_name;
 use super::room::Banned;
 use super::*;
@@ -11,22 +13,25 @@ use crate::command::first_word;
 use crate::limits::{one_address, one_more};
 
 pub const ROWS: &[Row] = &[
-    row("kick", "NAME [REASON]", "put somebody out of the room", Rooms::kick),
-    row("ban", "NAME|IP", "put somebody out and keep them out", Rooms::ban),
-    row("unban", "NAME|IP", "let somebody in again", Rooms::unban),
-    row("bans", "", "list who is banned", Rooms::list_bans),
-    row("op", "NAME", "make somebody an operator", Rooms::make_operator),
-    row("deop", "NAME", "take the operator's right away, or give it up", Rooms::take_right),
-    row("mute", "NAME", "let somebody listen only", Rooms::mute),
-    row("unmute", "NAME", "let somebody speak again", Rooms::unmute),
-    row("key", "[KEY]", "ask newcomers for a key, or for none", Rooms::set_key),
-    row("limit", "[N]", "let N people in at most, or any number", Rooms::set_limit),
+    operators("kick", "NAME [REASON]", "put somebody out of the room", Rooms::kick),
+    operators("ban", "NAME|IP", "put somebody out and keep them out", Rooms::ban),
+    operators("unban", "NAME|IP", "let somebody in again", Rooms::unban),
+    operators("bans", "", "list who is banned", Rooms::list_bans),
+    operators("op", "NAME", "make somebody an operator", Rooms::make_operator),
+    operators("deop", "NAME", "take the operator's right away, or give it up", Rooms::take_right),
+    operators("mute", "NAME", "let somebody listen only", Rooms::mute),
+    operators("unmute", "NAME", "let somebody speak again", Rooms::unmute),
+    operators("key", "[KEY]", "ask newcomers for a key, or for none", Rooms::set_key),
+    operators("limit", "[N]", "let N people in at most, or any number", Rooms::set_limit),
 ];
 
-type Run = fn(&mut Rooms, ClientId, &str, &mut Effects) -> Outcome;
-
-const fn row(name: &'static str, arguments: &'static str, help: &'static str, run: Run) -> Row {
-    Row { name, arguments, help, who: Who::Operators, run }
+const fn operators(
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    run: Run,
+) -> Row {
+    row(name, arguments, help, Who::Operators, run)
 }
 
 impl Rooms {

@@ -1,24 +1,12 @@
 //! Layer: the meaning. Coming with a name, changing it, and going.
 
-use super::commands::{Outcome, Row, Who, one_word};
+use super::commands::{Outcome, Row, Who, one_word, row};
 use super::names::{check_name, fold};
 use super::*;
 
 pub const ROWS: &[Row] = &[
-    Row {
-        name: "nick",
-        arguments: "NAME",
-        help: "take another name",
-        who: Who::Everyone,
-        run: Rooms::rename,
-    },
-    Row {
-        name: "quit",
-        arguments: "[REASON]",
-        help: "end the connection",
-        who: Who::Everyone,
-        run: Rooms::quit,
-    },
+    row("nick", "NAME", "take another name", Who::Everyone, Rooms::rename),
+    row("quit", "[REASON]", "end the connection", Who::Everyone, Rooms::quit),
 ];
 
 impl Rooms {

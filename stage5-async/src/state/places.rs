@@ -1,47 +1,17 @@
 //! Layer: the meaning. Entering and leaving rooms, and looking at them.
 
-use super::commands::{Outcome, Row, Who, at_most_one_word, list, no_arguments};
+use super::commands::{Outcome, Row, Who, at_most_one_word, list, no_arguments, row};
 use super::names::check_room_name;
 use super::*;
 use crate::command::first_word;
 use crate::limits::one_more;
 
 pub const ROWS: &[Row] = &[
-    Row {
-        name: "join",
-        arguments: "#ROOM [KEY]",
-        help: "enter a room, or return to it",
-        who: Who::Everyone,
-        run: Rooms::join,
-    },
-    Row {
-        name: "leave",
-        arguments: "[#ROOM]",
-        help: "leave this room, or another",
-        who: Who::Everyone,
-        run: Rooms::leave_room,
-    },
-    Row {
-        name: "rooms",
-        arguments: "",
-        help: "list the rooms",
-        who: Who::Everyone,
-        run: Rooms::list_rooms,
-    },
-    Row {
-        name: "who",
-        arguments: "[#ROOM]",
-        help: "list who is in a room",
-        who: Who::Everyone,
-        run: Rooms::list_members,
-    },
-    Row {
-        name: "topic",
-        arguments: "[TEXT]",
-        help: "show the topic; operators set it",
-        who: Who::OperatorsToSet,
-        run: Rooms::topic,
-    },
+    row("join", "#ROOM [KEY]", "enter a room, or return to it", Who::Everyone, Rooms::join),
+    row("leave", "[#ROOM]", "leave this room, or another", Who::Everyone, Rooms::leave_room),
+    row("rooms", "", "list the rooms", Who::Everyone, Rooms::list_rooms),
+    row("who", "[#ROOM]", "list who is in a room", Who::Everyone, Rooms::list_members),
+    row("topic", "[TEXT]", "show the topic; operators set it", Who::OperatorsToSet, Rooms::topic),
 ];
 
 impl Rooms {

@@ -1,23 +1,17 @@
 //! Layer: the meaning. Saying something: to a room, or to one person.
 
-use super::commands::{Outcome, Row, Who, word_and_text};
+use super::commands::{Outcome, Row, Who, row, word_and_text};
 use super::*;
 
 pub const ROWS: &[Row] = &[
-    Row {
-        name: "msg",
-        arguments: "NAME TEXT",
-        help: "write to one person; @NAME:TEXT is the same",
-        who: Who::Everyone,
-        run: Rooms::message,
-    },
-    Row {
-        name: "me",
-        arguments: "TEXT",
-        help: "say what you are doing",
-        who: Who::Everyone,
-        run: Rooms::act,
-    },
+    row(
+        "msg",
+        "NAME TEXT",
+        "write to one person; @NAME:TEXT is the same",
+        Who::Everyone,
+        Rooms::message,
+    ),
+    row("me", "TEXT", "say what you are doing", Who::Everyone, Rooms::act),
 ];
 
 impl Rooms {
