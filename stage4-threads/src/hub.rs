@@ -38,6 +38,8 @@ struct Chat {
     effects: Effects,
     /// Whose writers have to be woken when the lock is free again.
     to_wake: Vec<Arc<Connection>>,
+    /// Lines that have been put into outboxes since the lock was taken.
+    lines_put: usize,
 }
 
 impl Hub {
@@ -47,6 +49,7 @@ impl Hub {
             connections: Table::new(),
             effects: Effects::default(),
             to_wake: Vec::new(),
+            lines_put: 0,
         };
         Hub { chat: Mutex::new(chat), turns: AtomicU64::new(0) }
     }
@@ -105,8 +108,9 @@ impl Hub {
         let decision = decide(&mut chat);
         chat.carry_out();
         let to_wake = std::mem::take(&mut chat.to_wake);
+        let lines_put = std::mem::take(&mut chat.lines_put);
         drop(chat);
-        if to_wake.len() > 1 {
+        if lines_put > 1 {
             self.let_others_add_theirs();
         }
         to_wake.iter().for_each(|connection| connection.outbox.wake());
@@ -148,6 +152,7 @@ impl Chat {
             match effect {
                 Effect::Send { to, line } => {
                     let Some(connection) = self.connections.get_mut(to) else { continue };
+                    self.lines_put += 1;
                     match connection.outbox.put(self.effects.text(line)) {
                         Ok(true) => self.to_wake.push(connection.clone()),
                         Ok(false) => {}
