@@ -1,26 +1,44 @@
 //! Stage 3: many clients, one thread. The kernel says which sockets are ready.
 //!
-//! Read in this order: `line.rs` (bytes to lines), `command.rs` (lines to commands), `users.rs`
-//! (what a command does), `outbox.rs` (what a client is owed), `connection.rs` and `clients.rs`
-//! (one client, all clients), `server.rs` (the loop), `door.rs` (accepting), `client.rs`.
+//! Read it in layers; the minutes are those of a first reading.
+//!
+//! - The design, 10 minutes: `server.rs`. Who waits for whom.
+//! - The meaning, 15 minutes: `command.rs`, `effects.rs`, `users.rs`. What a line means.
+//! - The hand-over, 15 minutes: `hub.rs`, `outbox.rs`, `connection.rs`, `table.rs`. From who speaks to
+//!   who hears.
+//! - The bytes, 10 minutes: `line.rs`.
+//! - The rare faults, 10 minutes, to be left out at first: `accept.rs`, `deadlines.rs`, `console.rs`,
+//!   `advice.rs`.
+//! - The other end, 10 minutes: `client.rs`.
 
+mod accept;
+mod advice;
 mod client;
-mod clients;
 mod command;
 mod connection;
 mod console;
-mod door;
+mod deadlines;
+mod effects;
+mod hub;
 mod line;
 mod outbox;
 mod server;
+mod table;
 mod users;
 
-use clap::{Args, Parser, Subcommand};
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 
-/// A chat server for many named users in one thread, and its client.
+use clap::{Args, Parser, Subcommand};
+use mio::net::TcpListener;
+
+/// Chat with everyone by name: one thread serves all
 #[derive(Parser)]
-#[command(version, after_help = "Example: stage3-select server 127.0.0.1 8003")]
+#[command(
+    version,
+    after_help = "Example:\n  stage3-select server 127.0.0.1 8003\n  stage3-select client 127.0.0.1 8003"
+)]
 struct Cli {
     #[command(subcommand)]
     role: Role,
@@ -28,18 +46,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Passes @USER:TEXT lines on to the users they name
-    #[command(after_help = "Example: stage3-select server 0.0.0.0 8003 -v")]
+    /// Accept clients and pass on what they say
     Server {
         #[command(flatten)]
         at: Address,
-        /// What one message is: a line, or whatever one read brings (for clients that send no LF)
-        #[arg(long, value_enum, default_value_t = outbox::Framing::Line)]
-        framing: outbox::Framing,
+        /// Let users write to all others at once: @*:TEXT
+        #[arg(long)]
+        broadcast: bool,
     },
-    /// Sends what you type, shows what arrives
-    #[command(after_help = "Example: stage3-select client 127.0.0.1 8003\n\
-        Then type #ali to have a name, @bob:hello to write to bob, exit to leave.")]
+    /// Join a chat: #NAME to have a name, @USER:TEXT to write to somebody, exit to leave
     Client {
         #[command(flatten)]
         at: Address,
@@ -48,10 +63,10 @@ enum Role {
 
 #[derive(Args)]
 struct Address {
-    /// An IPv4 or IPv6 address, or a name
-    #[arg(default_value = "127.0.0.1")]
+    /// Address or name of the server
+    #[arg(default_value = "127.0.0.1", value_parser = advice::host)]
     host: String,
-    /// 0 (server only): any free port
+    /// Port of the server; 0 (server only) takes a free one
     #[arg(default_value_t = 8003)]
     port: u16,
     /// Explain on stderr what happens, and why
@@ -61,20 +76,45 @@ struct Address {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().role {
-        Role::Server { at, framing } => {
-            console::set_verbose(at.verbose);
-            server::run(&at.host, at.port, framing)
-        }
-        Role::Client { at } => {
-            console::set_verbose(at.verbose);
-            client::run(&at.host, at.port)
-        }
+        Role::Server { at, broadcast } => serve(&at, broadcast),
+        Role::Client { at } => chat(&at),
     };
-    match result {
+    let status = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            console::warn(format_args!("stage3-select: {error:#}"));
+            console::warn(format_args!("{}: {error:#}", env!("CARGO_PKG_NAME")));
             ExitCode::FAILURE
         }
+    };
+    console::finish();
+    status
+}
+
+fn serve(at: &Address, broadcast: bool) -> anyhow::Result<()> {
+    console::set_verbose(at.verbose);
+    let cannot_listen = |error| advice::cannot_listen(&at.host, at.port, &error);
+    let listener = listen(&at.host, at.port).map_err(cannot_listen)?;
+    console::announce(listener.local_addr().map_err(cannot_listen)?);
+    console::never_wait();
+    server::run(listener, users::Users::new(broadcast))
+}
+
+/// A name may stand for several addresses: the first that works is taken. mio's `bind` and not that
+/// of the standard library, which lets only 128 newcomers wait to be accepted.
+fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in (host, port).to_socket_addrs()? {
+        result = TcpListener::bind(address);
+        if result.is_ok() {
+            break;
+        }
     }
+    result
+}
+
+fn chat(at: &Address) -> anyhow::Result<()> {
+    console::set_verbose(at.verbose);
+    let socket = TcpStream::connect((at.host.as_str(), at.port))
+        .map_err(|error| advice::cannot_connect(&at.host, at.port, &error))?;
+    client::run(&socket)
 }

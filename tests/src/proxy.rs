@@ -1,124 +1,159 @@
 //! A network between a client and a server that does on purpose what every network may do: it
-//! splits what was sent in one piece, and joins what was sent in several.
+//! splits what was sent in one piece, and joins what was sent in several. And an interpreter for the
+//! documents' clients, who know no lines (rules F1 and F2).
 
-use anyhow::Context;
+use crate::proxy::cut::Cut;
+use crate::proxy::document::{Document, Interpreter};
+use anyhow::{Context, ensure};
 use clap::Args;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+mod cut;
+mod document;
 
 /// Bytes that one read takes.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Stand between a client and a server, and split or join what the client sends.
+/// Stand between a client and a server, and split, join or translate what they send.
 ///
-/// Example: cargo lab proxy 127.0.0.1:8003 --join 18
+/// Example: cargo lab proxy --to 127.0.0.1:8003 --join 18
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The server's address, HOST:PORT
-    server: String,
-    /// Where clients connect, HOST:PORT; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0")]
+    /// The server's address
+    #[arg(long, value_name = "HOST:PORT")]
+    to: String,
+    /// Where clients connect; port 0 takes a free one
+    #[arg(long, value_name = "[HOST:]PORT", default_value = "127.0.0.1:0")]
     listen: String,
+    /// Let the clients of a document chat with stage 3 (002) or stage 4 (003): what one read brings from
+    /// them is one line, and what the server says comes to them without its line end
+    #[arg(long, value_enum)]
+    document: Option<Document>,
     /// Send on what the client sends in pieces of this many bytes
     #[arg(long, value_name = "BYTES", conflicts_with = "join")]
-    split: Option<std::num::NonZeroUsize>,
+    split: Option<NonZeroUsize>,
     /// Hold back what the client sends until this many bytes have come
     #[arg(long, value_name = "BYTES")]
-    join: Option<std::num::NonZeroUsize>,
+    join: Option<NonZeroUsize>,
     /// Milliseconds between two pieces, so that the server reads in between
     #[arg(long, value_name = "MS", default_value_t = 50)]
     pause: u64,
 }
 
-/// What happens to the bytes of one direction.
+/// What the proxy does to those who connect.
 #[derive(Debug, Clone, Copy)]
-pub enum Network {
-    /// As they come.
-    Plain,
-    Split {
-        bytes: usize,
-        pause: Duration,
-    },
-    Join {
-        bytes: usize,
-    },
+pub struct Proxy {
+    /// How the client's bytes are cut into pieces.
+    cut: Cut,
+    /// Between two pieces of one read.
+    pause: Duration,
+    document: Option<Document>,
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let server = arguments
-        .server
+    let servers: Vec<SocketAddr> = arguments
+        .to
         .to_socket_addrs()
-        .ok()
-        .and_then(|mut addresses| addresses.next())
-        .with_context(|| format!("`{}` is no HOST:PORT", arguments.server))?;
-    let listener = TcpListener::bind(&arguments.listen)
+        .with_context(|| format!("`{}` is no HOST:PORT of a server", arguments.to))?
+        .collect();
+    ensure!(!servers.is_empty(), "`{}` has no address", arguments.to);
+    let listener = listen(&arguments.listen)
         .with_context(|| format!("cannot listen on {}: try another port", arguments.listen))?;
-    println!("listening on {}", listener.local_addr()?);
-    serve(&listener, server, arguments.network());
+    let address = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on {address}").context("cannot say where to connect")?;
+    arguments.proxy().serve(&listener, &servers);
     Ok(ExitCode::SUCCESS)
 }
 
+fn listen(address: &str) -> io::Result<TcpListener> {
+    match address.parse::<u16>() {
+        Ok(port) => TcpListener::bind(("127.0.0.1", port)),
+        Err(_) => TcpListener::bind(address),
+    }
+}
+
 impl Arguments {
-    fn network(&self) -> Network {
-        match (self.split, self.join) {
-            (Some(bytes), _) => {
-                Network::Split { bytes: bytes.get(), pause: Duration::from_millis(self.pause) }
+    fn proxy(&self) -> Proxy {
+        let (cut, pause) = match (self.split, self.join) {
+            (Some(bytes), _) => (Cut::Split(bytes.get()), self.pause),
+            (None, Some(bytes)) => (Cut::Join(bytes.get()), 0),
+            (None, None) => (Cut::Reads, 0),
+        };
+        Proxy { cut, pause: Duration::from_millis(pause), document: self.document }
+    }
+}
+
+impl Proxy {
+    /// Connects every client that comes to the server (to the first of its addresses that answers),
+    /// for ever.
+    fn serve(self, listener: &TcpListener, servers: &[SocketAddr]) {
+        for client in listener.incoming().filter_map(Result::ok) {
+            match TcpStream::connect(servers) {
+                Ok(server) => self.connect(client, server),
+                Err(error) => tell(format_args!("cannot connect to {servers:?}: {error}")),
             }
-            (None, Some(bytes)) => Network::Join { bytes: bytes.get() },
-            (None, None) => Network::Plain,
         }
     }
-}
 
-/// Connects every client that comes to the server, for ever.
-pub fn serve(listener: &TcpListener, server: SocketAddr, network: Network) {
-    for client in listener.incoming().filter_map(Result::ok) {
-        match TcpStream::connect(server) {
-            Ok(server) => connect(client, server, network),
-            Err(error) => eprintln!("cannot connect to {server}: {error}"),
-        }
+    fn connect(self, client: TcpStream, server: TcpStream) {
+        // Without this the kernel would join the pieces again.
+        let _ = server.set_nodelay(true);
+        let _ = client.set_nodelay(true);
+        let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else {
+            return;
+        };
+        let interpreter = Arc::new(self.document.map(Interpreter::new));
+        let too = Arc::clone(&interpreter);
+        thread::spawn(move || {
+            carry("client -> server", client, server, self.cut, self.pause, |piece| {
+                too.as_ref().as_ref().map_or(piece.to_vec(), |it| it.line(piece))
+            });
+        });
+        let cut = if self.document.is_some() { Cut::Lines } else { Cut::Reads };
+        thread::spawn(move || {
+            carry("server -> client", server_too, client_too, cut, Duration::ZERO, |piece| {
+                interpreter.as_ref().as_ref().map_or(piece.to_vec(), |it| it.message(piece))
+            });
+        });
     }
-}
-
-fn connect(client: TcpStream, server: TcpStream, network: Network) {
-    // Without this the kernel would join the pieces again.
-    let _ = server.set_nodelay(true);
-    let _ = client.set_nodelay(true);
-    let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else {
-        return;
-    };
-    thread::spawn(move || carry("client -> server", client, server, network));
-    thread::spawn(move || carry("server -> client", server_too, client_too, Network::Plain));
 }
 
 /// One direction, until its end; the end is carried over as well.
-fn carry(direction: &str, mut from: TcpStream, mut to: TcpStream, network: Network) {
+fn carry(
+    direction: &str,
+    mut from: TcpStream,
+    mut to: TcpStream,
+    cut: Cut,
+    pause: Duration,
+    translate: impl Fn(&[u8]) -> Vec<u8>,
+) {
     let mut buffer = [0; READ_BYTES];
     let mut held = Vec::new();
+    let mut send = |piece: &[u8]| {
+        let count = piece.len();
+        tell(format_args!("{direction}: {count} bytes, {:?}", String::from_utf8_lossy(piece)));
+        let _ = to.write_all(&translate(piece)); // who reads has gone: the other direction says so
+        thread::sleep(pause);
+    };
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         held.extend_from_slice(&buffer[..count]);
-        if !matches!(network, Network::Join { bytes } if held.len() < bytes) {
-            send(direction, &mut to, &held, network);
-            held.clear();
+        while let Some(piece) = cut.next_piece(&mut held) {
+            send(&piece);
         }
     }
-    send(direction, &mut to, &held, network);
+    if !held.is_empty() {
+        send(&held);
+    }
     let _ = to.shutdown(Shutdown::Write); // fails only if the other side has ended as well
 }
 
-fn send(direction: &str, to: &mut TcpStream, bytes: &[u8], network: Network) {
-    let (size, pause) = match network {
-        Network::Split { bytes, pause } => (bytes, pause),
-        Network::Plain | Network::Join { .. } => (READ_BYTES, Duration::ZERO),
-    };
-    for piece in bytes.chunks(size) {
-        eprintln!("{direction}: {} bytes, {:?}", piece.len(), String::from_utf8_lossy(piece));
-        if to.write_all(piece).is_err() {
-            return; // whoever reads has gone; the next read of the other side says so
-        }
-        thread::sleep(pause);
-    }
+/// `eprintln!` would end the program when nobody reads its output any more.
+fn tell(line: std::fmt::Arguments) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -114,7 +114,7 @@ impl Session {
 }
 
 /// Whose clients know that it is their own user who has ended.
-const KNOWING: [u8; 1] = [4];
+const KNOWING: [u8; 2] = [3, 4];
 
 /// Waits until the client has ended by itself, content. What it has said on stderr.
 fn status_0(client: &mut Process) -> anyhow::Result<Vec<String>> {

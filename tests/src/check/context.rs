@@ -10,12 +10,15 @@ use crate::patience::{LOOK_AGAIN, Patience};
 use crate::peer::Peer;
 use crate::process::{Process, Server};
 use crate::resources::Usage;
-use crate::work::Worker;
+use crate::work::{State, Worker};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a check waits for what must come, in the first attempt and in the second.
 pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
+
+/// Where the system does not tell whether a server rests, it is taken to rest after this time.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// The hard end of a check, by the clock: after that nothing is waited for.
 const CHECK_MAX: Duration = Duration::from_secs(300);
@@ -404,6 +407,9 @@ impl<'a> Context<'a> {
 
     /// Waits until the server has nothing more to do, or has had the time to do it.
     pub fn until_at_rest(&mut self) {
+        if self.worker().state(1) == State::Unknown {
+            std::thread::sleep(A_MOMENT);
+        }
         let mut patience = Patience::until_at_rest(self.worker(), self.patience);
         while patience.pause() {}
     }

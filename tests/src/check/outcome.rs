@@ -195,6 +195,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_waited_for_in_vain_depends_on_what_the_program_did() {
+        let late = |over| wrong("bob received nothing").after(over);
+        assert!(matches!(late(Over::AtRest), Trouble::Wrong(_)));
+        assert!(matches!(late(Over::TimeIsUp), Trouble::Late(_)));
+        assert!(matches!(late(Over::Unknown), Trouble::Inconclusive(_)));
+    }
+
+    #[test]
+    fn what_a_rule_allows_after_some_time_is_no_fault_then() {
+        let began = Instant::now();
+        let lost = |allowed| wrong("a line is missing").before(began, allowed);
+        assert!(matches!(lost(Duration::MAX), Trouble::Wrong(_)));
+        assert!(matches!(lost(Duration::ZERO), Trouble::Inconclusive(_)));
+    }
+
+    #[test]
     fn an_explanation_of_an_explanation_has_one_pair_of_brackets() {
         let heard: Outcome = Err(wrong("bob received nothing for 3s"));
         let explained = heard.because("something came that should not").because("after a close");

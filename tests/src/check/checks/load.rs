@@ -2,15 +2,17 @@
 
 use super::basics::ONE_LINE;
 use super::framing::{JOINED, SPLIT};
-use super::ten_at_once;
+use super::{memory, ten_at_once};
 use crate::check::dialect::CHATS;
 use crate::check::outcome::{inconclusive, wrong};
+use crate::check::target::StartOptions;
 use crate::check::{Check, Context, Label, Outcome, Person, Protocol};
 
 pub(super) const NAMES: [&str; 10] =
     ["ann", "ben", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe"];
 
-/// A crowd, and what one of them may cost.
+/// A crowd, and what one of them may cost: a thread for each, with the first pages of its stack, and
+/// some buffers fit into it many times. It is a slope, so what a runtime uses itself is no matter.
 const CROWD: usize = 1000;
 const NEXT_CROWD: usize = 500;
 const BYTES_PER_CLIENT_MAX: u64 = 256 * 1024;
@@ -126,6 +128,7 @@ fn a_thousand(ctx: &mut Context) -> Outcome {
 }
 
 fn memory_per_client(ctx: &mut Context) -> Outcome {
+    ctx.start(StartOptions { environment: memory::ENVIRONMENT, ..StartOptions::default() })?;
     let mut first = Vec::new();
     for number in 0..10 {
         first.push(ctx.joins(&format!("early{number}"))?);
