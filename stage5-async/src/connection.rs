@@ -81,7 +81,8 @@ impl Connection {
             match self.socket.try_write(lines) {
                 Ok(count) => lines = &lines[count..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    timeout(PROGRESS_WAIT, self.socket.writable()).await??;
+                    // Few ever wait here: a box, made while one does, and not a part of each task.
+                    Box::pin(timeout(PROGRESS_WAIT, self.socket.writable())).await??;
                 }
                 Err(error) => return Err(error),
             }

@@ -83,7 +83,9 @@ impl Outbox {
                 return is_filled;
             }
             self.keep_memory(batch, BUSY_BYTES_KEPT);
-            if batch.capacity() > 0 && timeout(BUSY_WAIT, self.bell.notified()).await.is_ok() {
+            if batch.capacity() > 0
+                && Box::pin(timeout(BUSY_WAIT, self.bell.notified())).await.is_ok()
+            {
                 continue;
             }
             self.keep_memory(batch, 0); // most clients are silent, and cost no buffers
@@ -216,6 +218,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             tokio::select! {
+                biased; // the one who waits runs first, each time
                 () = wait => panic!("the outbox is not closed"),
                 () = look => {}
             }

@@ -110,7 +110,7 @@ impl Server {
 
     fn welcome(&mut self, socket: TcpStream, address: SocketAddr) {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-        let connection = Connection::new(socket, address, self.limits.bytes_owed);
+        let connection = Rc::new(Connection::new(socket, address, self.limits.bytes_owed));
         match Seat::take(&self.admission, address.ip()) {
             Ok(seat) => {
                 let (mail, limits) = (self.mail.clone(), self.limits.clone());
@@ -126,7 +126,7 @@ impl Server {
     }
 }
 
-async fn refuse(connection: Connection, line: String) {
+async fn refuse(connection: Rc<Connection>, line: String) {
     if connection.write(line.as_bytes()).await.is_ok() {
         connection.hang_up(pending()).await;
     }
@@ -135,8 +135,12 @@ async fn refuse(connection: Connection, line: String) {
 // ANCHOR: serve
 /// One client's task. It has two halves that run side by side and never wait for each other: one
 /// takes lines to the hub, one takes what is owed to the socket.
-async fn serve(connection: Connection, mail: mpsc::Sender<Letter>, seat: Seat, limits: Rc<Limits>) {
-    let connection = Rc::new(connection);
+async fn serve(
+    connection: Rc<Connection>,
+    mail: mpsc::Sender<Letter>,
+    seat: Seat,
+    limits: Rc<Limits>,
+) {
     let member = Member { connection: connection.clone(), lines: seat.lines.clone() };
     let (answer, place) = oneshot::channel();
     let arrived = Letter::Arrived { member, answer };
@@ -164,7 +168,7 @@ async fn serve(connection: Connection, mail: mpsc::Sender<Letter>, seat: Seat, l
             mail.closed().await; // the hub has read its last letter
             sleep(LAST_READS_AT_SHUTDOWN).await;
         };
-        connection.hang_up(server_ends).await;
+        Box::pin(connection.hang_up(server_ends)).await; // not a part of the task until it ends
     }
 }
 // ANCHOR_END: serve
@@ -235,7 +239,9 @@ async fn write(connection: &Connection) -> io::Result<()> {
 async fn remind_of_name(mail: &mpsc::Sender<Letter>, client: ClientId, limits: &Limits) {
     if limits.seconds_to_register > 0 {
         sleep(Duration::from_secs(limits.seconds_to_register)).await;
-        let _ = mail.send(Letter::Evict { client, why: Eviction::NoNameInTime }).await;
+        if let Ok(place) = mail.reserve().await {
+            place.send(Letter::Evict { client, why: Eviction::NoNameInTime });
+        }
     }
     pending().await // never the reason why a conversation ends
 }
