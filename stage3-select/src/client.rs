@@ -24,7 +24,7 @@ static IS_LOST: AtomicBool = AtomicBool::new(false);
 /// Returns when the server has ended the conversation; a reset is an error.
 pub fn run(socket: &TcpStream) -> anyhow::Result<()> {
     // A line is sent when it is typed, and not held back to be sent together with a later one.
-    socket.set_nodelay(true).context("cannot set TCP_NODELAY")?;
+    let _ = socket.set_nodelay(true); // fails if the server has gone: the first read will say so
     let to_server = socket.try_clone().context("cannot use the socket in two threads")?;
     // Never joined: it may wait for a key that nobody presses. It ends with the process.
     thread::Builder::new()
@@ -94,7 +94,7 @@ fn send_lines(mut socket: &TcpStream) {
 }
 // ANCHOR_END: send_lines
 
-/// Who has left by himself is not told that it was the server.
+/// Who has left is not told that it was the server.
 fn say_how_it_ended() -> anyhow::Result<()> {
     if IS_LOST.load(Ordering::Relaxed) {
         return Err(anyhow!("the connection to the server is lost"));
@@ -119,9 +119,9 @@ fn hide_prompt() {
 }
 
 fn write_prompt(text: &str) {
-    let can_clear = |term: String| !matches!(term.as_str(), "dumb" | "emacs");
+    let is_dumb = env::var("TERM").is_ok_and(|term| term == "dumb" || term == "emacs");
     let mut out = io::stdout();
-    if io::stdin().is_terminal() && out.is_terminal() && env::var("TERM").is_ok_and(can_clear) {
+    if io::stdin().is_terminal() && out.is_terminal() && !is_dumb {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush()); // nobody may be there
     }
 }

@@ -21,6 +21,7 @@ const NO_PROGRESS_MAX: Duration = Duration::from_secs(60);
 /// There is one for each client, so it is small: no buffer belongs to it while it is idle.
 #[derive(Debug)]
 pub struct Connection {
+    /// Never waits: what it cannot do at once is `WouldBlock`.
     pub socket: TcpStream,
     /// Where it comes from; asked once, for a socket that has been reset does not know it any more.
     pub address: SocketAddr,

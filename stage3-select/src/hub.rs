@@ -16,7 +16,9 @@ use crate::table::Table;
 use crate::users::{Eviction, Users};
 
 pub struct Hub {
+    /// What has been said so far, as far as it matters: who has which name.
     users: Users,
+    /// The one owner of who is connected.
     connections: Table<Connection>,
     /// What has been decided and not been done. Empty between two calls.
     effects: Effects,

@@ -4,7 +4,7 @@
 //! Nothing here waits for a client. The one place that waits is `poll`, and it waits for all.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ use crate::users::{Eviction, Users};
 const EVENTS_PER_WAKE_UP: usize = 1024;
 
 /// Bytes that one read takes. There is one such buffer for all clients: they are read in turn.
+/// Shortcut: with `--broadcast` all lines of one read go to everybody before anybody is written to. A
+/// real server would look at the size of what it owes to all, and read less while that is much.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Newcomers in one wake-up: a storm of them shall not keep the others waiting.
@@ -33,17 +35,22 @@ const ACCEPTS_PER_WAKE_UP: usize = 256;
 const LISTENER: Token = Token(usize::MAX);
 
 struct Server {
+    /// The kernel's watch over all sockets, and the one place to wait.
     poll: Poll,
+    /// Where newcomers come from.
     listener: TcpListener,
     /// Somebody may wait to be accepted. The kernel says so once (*edge-triggered*).
     has_newcomers: bool,
     /// How long accepting rests after its last failure; zero after a success.
     pause: Duration,
+    /// Everything else that is known of the clients.
     hub: Hub,
     /// Who may have bytes that have not been read. First come, first served, one read each: who
     /// sends without end waits for its next turn behind all others.
     to_read: VecDeque<ClientId>,
+    /// Until when who has to do something; the listener, until when it rests.
     deadlines: Deadlines,
+    /// What one read brings.
     buffer: Vec<u8>,
 }
 
@@ -146,7 +153,9 @@ impl Server {
                     self.pause = Duration::ZERO;
                     self.admit(socket, address);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.has_newcomers = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    (self.has_newcomers, self.pause) = (false, Duration::ZERO);
+                }
                 Err(error) => self.rest(&error),
             }
         }
@@ -168,7 +177,7 @@ impl Server {
     }
 
     /// Without a pause the next `accept` would fail at once, and the next, and nobody be served.
-    fn rest(&mut self, error: &std::io::Error) {
+    fn rest(&mut self, error: &io::Error) {
         let pause = pause_after(error, self.pause);
         if pause.is_zero() {
             return; // it was the trouble of one newcomer
@@ -277,6 +286,20 @@ mod tests {
         server.hub.connection(only).unwrap().deadline = Some(now);
         server.end_what_takes_too_long();
         assert!(server.hub.connection(only).is_none());
+    }
+
+    #[test]
+    fn a_shortage_that_ends_when_nobody_waits_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut server = Server::new(listener, Users::new(false)).unwrap();
+        server.rest(&io::Error::other("too many open files"));
+        let mut events = Events::with_capacity(EVENTS_PER_WAKE_UP);
+        while server.deadlines.next().is_some() {
+            server.wait(&mut events).unwrap();
+            server.end_what_takes_too_long();
+        }
+        server.accept();
+        assert!(server.pause.is_zero() && !server.has_newcomers); // the next event counts again
     }
 
     #[test]
