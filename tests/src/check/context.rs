@@ -21,7 +21,7 @@ pub const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs
 const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// The hard end of a check, by the clock: after that nothing is waited for.
-const CHECK_MAX: Duration = Duration::from_secs(300);
+const CHECK_MAX: Duration = Duration::from_secs(600);
 
 /// So often in a row a program must rest before it has seen what was done.
 const TIMES_AT_REST: usize = 3;
