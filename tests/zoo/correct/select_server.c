@@ -253,6 +253,9 @@ static void obey(struct client *c, const char *line, size_t count)
     colon = strchr(start, ':');
     if (!strcmp(start, "exit")) {
         leave(c);
+    } else if (!c->name[0] && strstr(start, " HTTP/")) {
+        say(c, "! this port is no web server", "", "");
+        leave(c);
     } else if (*start == '#') {
         enrol(c, start + 1);
     } else if (*start == '@' && colon) {

@@ -138,6 +138,9 @@ def split_after_lf(data):
 def obey(client, line):
     if line == "exit":
         client.leave()
+    elif not client.name and re.match(r"\S+ \S+ HTTP/", line):
+        client.send("! nobody reads web pages here")
+        client.leave()
     elif line.startswith("#"):
         register(client, line[1:])
     elif line.startswith("@") and ":" in line:

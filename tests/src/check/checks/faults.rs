@@ -93,7 +93,7 @@ pub static CHECKS: &[Check] = &[
     ),
     check("an-http-request-is-only-a-bad-line", "L13", &["unaddressable-name"], http_request),
     Check {
-        protocols: &[Protocol::Threads],
+        protocols: &[Protocol::Select, Protocol::Threads],
         ..check("a-web-page-is-turned-away", "L18", &["speaks-http"], web_page)
     },
     check("more-connections-than-select-can-watch", "L13", &["select-1024"], beyond_select),

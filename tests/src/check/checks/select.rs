@@ -67,6 +67,10 @@ pub static CHECKS: &[Check] = &[
     check("an-empty-text-is-an-error", "S3.3", &["silent-error"], empty_text),
     check("one-may-write-to-oneself", "S3.3", &[], to_oneself),
     check("the-sender-is-told-nothing-when-it-worked", "S3.3", &["echo-to-sender"], told_nothing),
+    Check {
+        needs_process: true,
+        ..check("a-star-is-everybody-else", "S3.5", &["echo-to-sender"], to_everybody)
+    },
     check("who-has-no-name-may-not-send", "S3.4", &["unregistered-may-send"], unregistered),
     check("any-other-line-is-an-error", "S3.4", &["silent-error"], other_lines),
     Check {
@@ -220,6 +224,27 @@ fn to_oneself(ctx: &mut Context) -> Outcome {
     let name = alice.name.clone();
     alice.says(&name, "note to self")?;
     alice.hears(&name, "note to self").because("writing to oneself is allowed")
+}
+
+/// The extension is off until a flag switches it on.
+fn to_everybody(ctx: &mut Context) -> Outcome {
+    ctx.start_with_flags(&["--broadcast"])?;
+    let (mut alice, mut bob) = ctx.two()?;
+    let mut carol = ctx.joins("carol")?;
+    let mut stranger = ctx.connects("stranger")?;
+    alice.line("@*:hello all")?;
+    for other in [&mut bob, &mut carol] {
+        other.hears(&alice.name, "hello all").because("`@*` is everybody else who has a name")?;
+    }
+    bob.says(&alice.name, "heard you")?;
+    alice.hears(&bob.name, "heard you").means_if_got(
+        "hello all",
+        "echo-to-sender",
+        "the sender received its own message",
+    )?;
+    stranger.line("@*:guess who")?;
+    stranger.hears_error().because("who has no name may not speak to all")?;
+    ctx.registers(&mut stranger).because("who has no name hears nothing that is for all")
 }
 
 fn told_nothing(ctx: &mut Context) -> Outcome {
