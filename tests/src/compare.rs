@@ -43,7 +43,8 @@ use subject::Contestant;
 const CLIENTS: [usize; 4] = [10, 100, 1000, 10_000];
 const CLIENTS_QUICK: [usize; 3] = [10, 100, 1000];
 
-/// More idle clients than this are not asked of a design unless somebody does.
+/// More idle clients than this are asked of no design. A connection is told apart by its four
+/// numbers, so our one address has one port for each: 28,000 on Linux, and the last are slow to find.
 const REACH_MAX: usize = 20_000;
 
 /// Compares the designs under load, side by side.
@@ -62,9 +63,13 @@ pub struct Arguments {
     /// Another server, yours for example: {port} in COMMAND is replaced; may be given again
     #[arg(long, value_name = "NAME=COMMAND ...")]
     also: Vec<String>,
-    /// Under a minute: shorter runs, no 10,000 clients
+    /// Under a minute: shorter runs, no 10,000 clients, two rounds; never ranks
     #[arg(long)]
     quick: bool,
+    /// How often each measurement is made [default: as often as a ranking needs]
+    #[arg(long, value_name = "N", conflicts_with = "quick",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: Option<u16>,
     /// Ask what you expect first, and set it beside the results
     #[arg(long)]
     predict: bool,
@@ -85,10 +90,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return in_release_mode();
     }
+    eprintln!("{} rounds, at most {} minutes", plan.rounds, plan.budget.as_secs().div_ceil(60));
     let contestants = enter(arguments)?;
     let mut comparison = begin(plan, &contestants, arguments.seed);
     if arguments.predict {
-        let names: Vec<String> = contestants.iter().map(|one| one.name.clone()).collect();
+        let names: Vec<String> =
+            comparison.servers().map(|one| comparison.name(one).to_string()).collect();
         comparison.predictions = predict::ask(&names, std::io::stdin().lock());
     }
     live::report_when_interrupted();
@@ -104,12 +111,23 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// A generator that is not optimised would measure itself. So the same command is carried out by a
 /// lab that is, in the place of this one.
 fn in_release_mode() -> anyhow::Result<ExitCode> {
-    eprintln!("building the lab in release mode, so that the servers are what is measured");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    command.args(["run", "--quiet", "--release", "--package", "chat-lab", "--bin", "lab"]);
-    command.arg("--manifest-path").arg(workspace().join("Cargo.toml"));
+    eprintln!(
+        "building the lab in release mode, so that the servers are what is measured: some minutes \
+         the first time, seconds from then on"
+    );
+    let began = Instant::now();
+    cargo("build").status().context("cannot start cargo build")?;
+    eprintln!("built in {} s", began.elapsed().as_secs());
+    let mut command = cargo("run"); // if it could not be built, this one says why and fails
     command.arg("--").args(std::env::args_os().skip(1));
-    become_this(command).context("cannot start cargo")
+    become_this(command).context("cannot start cargo run")
+}
+
+fn cargo(command: &str) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args([command, "--quiet", "--release", "--package", "chat-lab", "--bin", "lab"]);
+    cargo.arg("--manifest-path").arg(workspace().join("Cargo.toml"));
+    cargo
 }
 
 #[cfg(unix)]
@@ -130,7 +148,7 @@ pub fn check_interrupt() -> anyhow::Result<()> {
 }
 
 fn make_plan(arguments: &Arguments, descriptors: Option<u64>) -> anyhow::Result<Plan> {
-    let allowed = limits::clients_within(descriptors);
+    let allowed = limits::clients_within(descriptors).min(REACH_MAX);
     let asked = !arguments.clients.is_empty();
     let mut sizes = match (asked, arguments.quick) {
         (true, _) => arguments.clients.clone(),
@@ -145,28 +163,36 @@ fn make_plan(arguments: &Arguments, descriptors: Option<u64>) -> anyhow::Result<
     }
     let largest = *sizes.last().context("no number of clients was given")?;
     if asked {
+        ensure!(
+            largest <= REACH_MAX,
+            "{largest} clients are too many for the ports of one address: ask for at most {REACH_MAX}"
+        );
         ensure!(largest <= allowed, limits::too_many(largest, descriptors));
     }
     sizes.retain(|size| *size <= allowed);
-    let reach = allowed.min(REACH_MAX) / 2 * 2;
+    let reach = allowed / 2 * 2;
     let reach = (!asked && !arguments.quick && reach > largest).then_some(reach);
-    let mut plan = Plan::new(&sizes, reach, arguments.quick);
-    let wanted =
-        |cell: &Cell| arguments.only.is_empty() || arguments.only.contains(&cell.scenario.topic());
-    plan.cells.retain(wanted);
+    let mut plan = Plan::new(&sizes, reach, arguments.quick, &arguments.only);
+    let servers = arguments.stages.len() + arguments.also.len();
+    plan.repeat(servers, arguments.quick, arguments.rounds.map(usize::from));
     Ok(plan)
 }
 
 fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
+    eprintln!("building the servers in release mode, if anything in them has changed");
+    let began = Instant::now();
     for number in &arguments.stages {
         let stage = Stage::by_number(*number)?;
         contestants.push(Contestant::stage(stage, &stage.release_program()?)?);
     }
+    eprintln!("built in {} s", began.elapsed().as_secs());
     for text in &arguments.also {
         contestants.push(Contestant::also(text)?);
     }
-    ensure!(!contestants.is_empty(), "nothing to compare: name --stages or --also");
+    let first: Option<&Contestant> = contestants.first();
+    let control = first.context("nothing to compare: name --stages or --also")?.control(0);
+    contestants.push(control);
     Ok(contestants)
 }
 
@@ -202,7 +228,7 @@ fn compare(comparison: &mut Comparison, contestants: &[Contestant]) {
     bar.finish_and_clear();
     comparison.interrupted = live::interrupted();
     comparison.seconds = clock.elapsed().as_secs_f64();
-    comparison.notes = notes(&comparison.plan, left_out);
+    comparison.notes = notes(comparison, left_out);
 }
 
 /// Who can do it, in the order of their turns. Each round begins with another one, so that
@@ -225,9 +251,9 @@ fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
     let entrant = |contestant: &Contestant| Entrant {
         name: contestant.name.clone(),
         idea: contestant.idea.clone(),
-        stage: contestant.stage,
         command: contestant.command_line(),
-        line_for_each_receiver: contestant.dialect == dialect::Dialect::Users,
+        to_one_only: !contestant.dialect.reaches_everyone(),
+        control_of: contestant.control_of,
     };
     Comparison {
         date: machine::today(),
@@ -236,16 +262,12 @@ fn begin(plan: Plan, contestants: &[Contestant], seed: u64) -> Comparison {
         seed,
         plan,
         contestants: contestants.iter().map(entrant).collect(),
-        results: Vec::new(),
-        notes: Vec::new(),
-        interrupted: false,
-        seconds: 0.0,
-        predictions: Vec::new(),
+        ..Comparison::default()
     }
 }
 
 /// What a reader of the figures has to know.
-fn notes(plan: &Plan, left_out: usize) -> Vec<String> {
+fn notes(comparison: &Comparison, left_out: usize) -> Vec<String> {
     let mut notes = vec![
         "The generator is one thread on a core of its own where there are two; the servers have \
          the others. Every receiver is checked for loss, repetition and order: a run with a \
@@ -269,7 +291,14 @@ fn notes(plan: &Plan, left_out: usize) -> Vec<String> {
         notes.push(format!(
             "For lack of time {left_out} measurements were left out, or repeated less often than \
              the others: the whole may take {} s.",
-            plan.budget.as_secs()
+            comparison.plan.budget.as_secs()
+        ));
+    }
+    for one in comparison.contestants.iter().filter(|one| one.to_one_only) {
+        notes.push(format!(
+            "{} has no line to everyone. That is its protocol, so it takes part only in pairs and \
+             with clients who are silent.",
+            one.name
         ));
     }
     notes

@@ -20,18 +20,7 @@ const LABEL_HEIGHT: f64 = 15.0;
 pub struct Chart {
     /// One sentence for those who cannot see it.
     pub label: String,
-    pub x: Axis,
-    /// Below the places of an `Axis::Names`, from left to right.
-    pub x_names: Vec<String>,
     pub series: Vec<Series>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Axis {
-    /// Numbers of clients, a decade as long as the next.
-    Log,
-    /// One place for each name; a point's x is its place, from 0.
-    Names,
 }
 
 #[derive(Debug)]
@@ -43,24 +32,21 @@ pub struct Series {
 }
 
 impl Chart {
-    /// `None`: there is nothing to show.
+    /// `None`: there is nothing to show, or one place only, which is no line.
     pub fn svg(&self) -> Option<String> {
         let points = || self.series.iter().flat_map(|series| &series.points);
-        let low = points().map(|(_, y)| y.min).filter(|y| *y > 0.0);
-        let high = points().map(|(_, y)| y.max).filter(|y| *y > 0.0);
+        let clients = || points().map(|(x, _)| *x);
+        let first = clients().next()?;
+        clients().find(|x| *x != first)?;
+        let low = points().map(|(_, y)| y.interval().0).filter(|y| *y > 0.0);
+        let high = points().map(|(_, y)| y.interval().1).filter(|y| *y > 0.0);
         let y = Scale::decades(low, high, (HEIGHT - BOTTOM, TOP))?;
-        let x = match self.x {
-            Axis::Log => {
-                let clients = || points().map(|(x, _)| *x);
-                Scale::decades(clients(), clients(), (LEFT, WIDTH - RIGHT))?
-            }
-            Axis::Names => Scale::places(self.x_names.len(), (LEFT, WIDTH - RIGHT)),
-        };
+        let x = Scale::decades(clients(), clients(), (LEFT, WIDTH - RIGHT))?;
         let mut svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
             escaped(&self.label)
         );
-        self.draw_axes(&mut svg, &x, &y);
+        draw_axes(&mut svg, &x, &y);
         for series in &self.series {
             draw_series(&mut svg, series, &x, &y);
         }
@@ -69,30 +55,10 @@ impl Chart {
         Some(svg)
     }
 
-    fn draw_axes(&self, svg: &mut String, x: &Scale, y: &Scale) {
-        let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
-        for tick in y.ticks() {
-            let at = y.place(tick);
-            line(svg, "grid", (LEFT, at), (right, at));
-            text(svg, "end", (LEFT - 8.0, at + 4.0), &readable(tick));
-        }
-        let x_name = if self.x == Axis::Log { "clients" } else { "" };
-        let x_ticks: Vec<(f64, String)> = match self.x {
-            Axis::Log => x.ticks().map(|tick| (tick, count(tick as usize))).collect(),
-            Axis::Names => (0..).map(f64::from).zip(self.x_names.iter().cloned()).collect(),
-        };
-        for (tick, name) in x_ticks {
-            let at = x.place(tick);
-            line(svg, "grid", (at, TOP), (at, bottom));
-            text(svg, "middle", (at, bottom + 18.0), &name);
-        }
-        line(svg, "axis", (LEFT, bottom), (right, bottom));
-        text(svg, "middle", ((LEFT + right) / 2.0, HEIGHT - 6.0), x_name);
-    }
-
     /// Each line's name at its end, moved apart where two would cover each other.
     fn draw_names(&self, svg: &mut String, y: &Scale) {
-        let end = |series: &Series| series.points.last().map(|(_, spread)| y.place(spread.median));
+        let end =
+            |series: &Series| series.points.last().map(|(_, spread)| y.place(spread.median()));
         let mut names: Vec<(f64, &Series)> =
             self.series.iter().filter_map(|series| Some((end(series)?, series))).collect();
         names.sort_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -109,22 +75,39 @@ impl Chart {
     }
 }
 
+fn draw_axes(svg: &mut String, x: &Scale, y: &Scale) {
+    let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
+    for tick in y.ticks() {
+        let at = y.place(tick);
+        line(svg, "grid", (LEFT, at), (right, at));
+        text(svg, "end", (LEFT - 8.0, at + 4.0), &readable(tick));
+    }
+    for tick in x.ticks() {
+        let at = x.place(tick);
+        line(svg, "grid", (at, TOP), (at, bottom));
+        text(svg, "middle", (at, bottom + 18.0), &count(tick as usize));
+    }
+    line(svg, "axis", (LEFT, bottom), (right, bottom));
+    text(svg, "middle", ((LEFT + right) / 2.0, HEIGHT - 6.0), "clients");
+}
+
 /// As many colours and marks as there are.
 const STYLES: usize = 6;
 
 fn draw_series(svg: &mut String, series: &Series, x: &Scale, y: &Scale) {
-    let shown = series.points.iter().filter(|(_, spread)| spread.median > 0.0);
+    let shown = series.points.iter().filter(|(_, spread)| spread.median() > 0.0);
     let points: Vec<(f64, &Spread)> = shown.map(|(at, spread)| (x.place(*at), spread)).collect();
     let style = series.style % STYLES;
     let _ = write!(svg, "<g class=\"s{style}\"><polyline points=\"");
     for (at, spread) in &points {
-        let _ = write!(svg, "{at:.1},{:.1} ", y.place(spread.median));
+        let _ = write!(svg, "{at:.1},{:.1} ", y.place(spread.median()));
     }
     svg.push_str("\"/>\n");
     for (at, spread) in points {
-        line(svg, "spread", (at, y.place(spread.min)), (at, y.place(spread.max)));
+        let (low, high) = spread.interval();
+        line(svg, "spread", (at, y.place(low)), (at, y.place(high)));
         let _ = write!(svg, "<g><title>{}: {spread}</title>", escaped(&series.name));
-        mark(svg, style, (at, y.place(spread.median)));
+        mark(svg, style, (at, y.place(spread.median())));
         svg.push_str("</g>\n");
     }
     svg.push_str("</g>\n");
@@ -163,13 +146,12 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// From values to pixels.
+/// From values to pixels, a decade as long as the next.
 struct Scale {
-    /// Both as powers of ten, or as places.
+    /// Both as powers of ten.
     low: f64,
     high: f64,
     pixels: (f64, f64),
-    log: bool,
 }
 
 impl Scale {
@@ -181,16 +163,11 @@ impl Scale {
         let low = low.min_by(f64::total_cmp)?.log10();
         let high = high.max_by(f64::total_cmp)?.log10();
         let margin = ((high - low) * 0.06).max(0.05);
-        Some(Scale { low: low - margin, high: high + margin, pixels, log: true })
-    }
-
-    fn places(count: usize, pixels: (f64, f64)) -> Scale {
-        Scale { low: -0.5, high: count as f64 - 0.5, pixels, log: false }
+        Some(Scale { low: low - margin, high: high + margin, pixels })
     }
 
     fn place(&self, value: f64) -> f64 {
-        let value = if self.log { value.log10() } else { value };
-        let share = (value - self.low) / (self.high - self.low);
+        let share = (value.log10() - self.low) / (self.high - self.low);
         self.pixels.0 + share.clamp(0.0, 1.0) * (self.pixels.1 - self.pixels.0)
     }
 
@@ -213,8 +190,6 @@ mod tests {
     fn chart(points: Vec<(f64, Spread)>) -> Chart {
         Chart {
             label: "a < b".to_string(),
-            x: Axis::Log,
-            x_names: Vec::new(),
             series: vec![Series { name: "stage3".to_string(), style: 0, points }],
         }
     }
@@ -229,7 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn without_points_there_is_no_chart() {
+    fn without_two_places_there_is_no_chart() {
         assert_eq!(chart(Vec::new()).svg(), None);
+        assert_eq!(chart(vec![(10.0, Spread::of([1.0]).unwrap())]).svg(), None);
     }
 }

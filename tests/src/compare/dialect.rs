@@ -6,8 +6,8 @@ use std::io::Write;
 /// The language of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// Stage 3: `@USER:TEXT`, to one user at a time.
-    Users,
+    /// Stage 3: `@USER:TEXT`, to one user; with `--broadcast` also `@*:TEXT`, to all others.
+    Users { broadcast: bool },
     /// Stage 4: what is said is said to all others.
     Everyone,
     /// Stage 5: as stage 4 within a room, and `@USER:TEXT` besides.
@@ -37,7 +37,7 @@ pub struct Login {
 impl Dialect {
     pub fn of_stage(number: u8) -> Option<Dialect> {
         match number {
-            3 => Some(Dialect::Users),
+            3 => Some(Dialect::Users { broadcast: true }),
             4 => Some(Dialect::Everyone),
             5 => Some(Dialect::Rooms),
             _ => None,
@@ -47,7 +47,7 @@ impl Dialect {
     pub fn login(self, client: usize, entry: Entry) -> Login {
         let (greeting, introduction, welcome) = match (self, entry) {
             (Dialect::Plain, _) => ("", String::new(), ""),
-            (Dialect::Users, _) => {
+            (Dialect::Users { .. }, _) => {
                 ("You are connected from", format!("#u{client}\n"), "Your user detail saved")
             }
             (Dialect::Everyone, Entry::Quiet) => ("NICK", String::new(), ""),
@@ -61,7 +61,12 @@ impl Dialect {
 
     /// Whether one client can speak to one other.
     pub fn has_direct_messages(self) -> bool {
-        matches!(self, Dialect::Users | Dialect::Rooms)
+        matches!(self, Dialect::Users { .. } | Dialect::Rooms)
+    }
+
+    /// Whether one line can be said to all others at once.
+    pub fn reaches_everyone(self) -> bool {
+        self != Dialect::Users { broadcast: false }
     }
 
     /// One line to one client.
@@ -73,41 +78,12 @@ impl Dialect {
         out.push(b'\n');
     }
 
-    /// What it takes to reach all others: one line, or one line for each of them.
-    pub fn say_to_all(
-        self,
-        from: usize,
-        clients: usize,
-        format: &Format,
-        message: Message,
-        out: &mut Vec<u8>,
-    ) {
-        if self == Dialect::Users {
-            for to in (0..clients).filter(|to| *to != from) {
-                self.say_to(to, format, message, out);
-            }
-        } else {
-            format.write(message, out);
-            out.push(b'\n');
+    /// One line to all others.
+    pub fn say_to_all(self, format: &Format, message: Message, out: &mut Vec<u8>) {
+        if let Dialect::Users { .. } = self {
+            out.extend_from_slice(b"@*:");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compare::message::TEXT_BYTES;
-
-    #[test]
-    fn everyone_is_one_line_except_where_there_are_only_users() {
-        let format = Format::new(1, TEXT_BYTES);
-        let message = Message { speaker: 0, number: 0, due: 0 };
-        let lines = |dialect: Dialect| {
-            let mut out = Vec::new();
-            dialect.say_to_all(1, 5, &format, message, &mut out);
-            String::from_utf8(out).unwrap().lines().count()
-        };
-        assert_eq!(lines(Dialect::Users), 4);
-        assert_eq!(lines(Dialect::Rooms), 1);
+        format.write(message, out);
+        out.push(b'\n');
     }
 }

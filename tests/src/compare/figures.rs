@@ -28,7 +28,6 @@ pub enum Figure {
     Descriptors,
     IdleCpu,
     Logins,
-    ClientsInside,
 }
 
 impl Figure {
@@ -37,7 +36,7 @@ impl Figure {
             Figure::Seconds => "measured, s",
             Figure::Deliveries => "deliveries",
             Figure::DeliveriesPerSecond => "deliveries/s",
-            Figure::Cpu => "CPU, µs each",
+            Figure::Cpu => "CPU, µs",
             Figure::KernelShare => "in the kernel",
             Figure::ServerBusy => "server busy",
             Figure::GeneratorBusy => "generator busy",
@@ -45,16 +44,15 @@ impl Figure {
             Figure::P99 => "p99, ms",
             Figure::P999 => "p99.9, ms",
             Figure::Max => "max, ms",
-            Figure::Lateness => "generator late, p99 ms",
-            Figure::Switches => "context switches each",
-            Figure::SystemCalls => "system calls each, said alone",
-            Figure::SystemCallsInBursts => "system calls each, in bursts",
-            Figure::Memory => "memory per client, KiB",
+            Figure::Lateness => "late, ms",
+            Figure::Switches => "switches",
+            Figure::SystemCalls => "calls, alone",
+            Figure::SystemCallsInBursts => "in bursts",
+            Figure::Memory => "memory, KiB",
             Figure::Threads => "threads",
             Figure::Descriptors => "descriptors",
-            Figure::IdleCpu => "idle CPU, ms/s",
+            Figure::IdleCpu => "idle, ms/s",
             Figure::Logins => "logins/s",
-            Figure::ClientsInside => "clients inside",
         }
     }
 }
@@ -63,11 +61,9 @@ impl Figure {
     /// For the middle of a sentence.
     pub fn in_words(self) -> &'static str {
         match self {
-            Figure::DeliveriesPerSecond => "deliveries per second",
-            Figure::Cpu => "processor time for each delivery, in µs",
-            Figure::Memory => "memory for each client, in KiB",
-            Figure::Logins => "logins per second",
-            Figure::P99 => "the latency that 99 of 100 deliveries keep to, in ms",
+            Figure::Cpu => "processor time for each delivery",
+            Figure::Memory => "memory for each client",
+            Figure::P99 => "the latency that 99 of 100 deliveries keep to",
             other => other.name(),
         }
     }

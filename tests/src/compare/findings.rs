@@ -1,228 +1,213 @@
 //! What may be said about the results, in words. Nothing here is fixed text about who wins: each
-//! sentence is made from the figures, and each cause is named only where a figure shows it.
+//! sentence is made from the figures, and what they cannot decide is called undecided.
 
 use super::figures::{Figure, count, readable};
-use super::results::{Comparison, Results};
+use super::results::Comparison;
 use super::scenario::{Outcome, Scenario, Topic};
-use super::statistics::{Spread, ranked};
+use super::statistics::{RUNS_MIN, Spread, can_decide, ranked, rounds_needed};
+use crate::conversation::and_list;
 
 /// From here on a design counts as having met its cliff.
 const CLIFF: f64 = 10.0;
 
-/// A figure explains a difference if it differs at least this many times.
+/// Another figure is named beside a difference if it differs at least this many times.
 const TELLING: f64 = 3.0;
 
-/// The ranking by `figure` with as many clients as all have mastered, and with as many as two
-/// have; what explains it; how the figure grows.
-pub fn paragraph(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String {
-    let all = comparison.contestants.len();
-    let mut widest = vec![widest(comparison, scenario, figure, all)];
-    widest.push(self::widest(comparison, scenario, figure, all.min(2)));
-    widest.dedup_by_key(|entries| entries.as_ref().map(|(clients, _)| *clients));
-    let mut text: String = widest
-        .iter()
-        .flatten()
-        .map(|entries| ranking(comparison, scenario, figure, entries))
-        .collect();
-    if text.is_empty() {
-        return "Too few runs succeeded to compare anything here.".to_string();
-    }
-    text.push_str(&growth(comparison, scenario, figure));
-    let last = widest.iter().flatten().last();
-    text.push_str(
-        &last.map_or(String::new(), |(clients, _)| doubts(comparison, scenario, *clients)),
-    );
-    text
+/// A contestant, and its runs.
+type Entry = (usize, Spread);
+
+/// The contestants with one number of clients, those that need least first.
+#[derive(Debug)]
+pub struct Ranking {
+    pub clients: usize,
+    /// Within a group no difference was seen.
+    pub groups: Vec<Vec<Entry>>,
+    /// Of the one with the fewest.
+    runs: usize,
+    /// Whether so many runs can decide anything.
+    pub decides: bool,
 }
 
-/// With how many clients, and the contestants' figures.
-type Entries = (usize, Vec<(usize, Spread)>);
-
-/// The most clients that so many contestants have mastered, in several runs if there are such.
-fn widest(
-    comparison: &Comparison,
-    scenario: Scenario,
-    figure: Figure,
-    contestants: usize,
-) -> Option<Entries> {
-    let with = |runs| {
-        let sizes = comparison.sizes(scenario).into_iter().rev();
-        let mut entries = sizes.map(|clients| {
-            let mut entries = comparison.figures(scenario, clients, figure);
-            entries.retain(|(_, spread)| spread.runs >= runs);
-            (clients, entries)
-        });
-        entries.find(|(_, entries)| entries.len() >= contestants)
-    };
-    with(2).or_else(|| with(1))
-}
-
-fn ranking(
-    comparison: &Comparison,
-    scenario: Scenario,
-    figure: Figure,
-    (clients, entries): &Entries,
-) -> String {
-    let high_is_good = matches!(figure, Figure::DeliveriesPerSecond | Figure::Logins);
-    let groups = ranked(entries, high_is_good);
-    let mut text = format!(
-        "With {} clients, {}: {}.",
-        count(*clients),
-        figure.in_words(),
-        listing(comparison, &groups)
-    );
-    if entries.iter().any(|(_, spread)| spread.runs == 1) {
-        text.push_str(" Somebody was measured only once, so nothing is ranked. ");
-    } else if groups.len() == 1 {
-        text.push_str(" The spreads overlap: no difference seen. ");
-    } else {
-        text.push_str(&causes(comparison, scenario, *clients, &groups));
-        text.push(' ');
-    }
-    text
-}
-
-fn listing(comparison: &Comparison, groups: &[Vec<(usize, Spread)>]) -> String {
-    let group = |group: &Vec<(usize, Spread)>| {
-        let entry = |(contestant, spread): &(usize, Spread)| {
-            format!("{} {}", comparison.name(*contestant), readable(spread.median))
+/// By the scenario's figure, with as many clients as all have mastered, and with as many as two have.
+pub fn rankings(comparison: &Comparison, scenario: Scenario) -> Vec<Ranking> {
+    let servers = comparison.servers().count();
+    let widest = |least: usize| {
+        let sizes = || comparison.sizes(scenario).into_iter().rev();
+        let with = |clients| (clients, comparison.entries(scenario, clients));
+        let often = |(_, entries): &(usize, Vec<Entry>)| {
+            let runs = entries.iter().map(|(_, spread)| spread.runs()).min();
+            runs > Some(1) && entries.len() >= least
         };
-        let entries: Vec<String> = group.iter().map(entry).collect();
-        entries.join(" and ")
+        let once = |(_, entries): &(usize, Vec<Entry>)| entries.len() >= least;
+        sizes().map(with).find(often).or_else(|| sizes().map(with).find(once))
     };
-    let groups: Vec<String> = groups.iter().map(group).collect();
-    groups.join(", then ")
+    let mut widest: Vec<_> = [servers, servers.min(2)].into_iter().filter_map(widest).collect();
+    widest.dedup_by_key(|(clients, _)| *clients);
+    let comparisons = comparison.plan.comparisons;
+    let ranking = |(clients, entries): (usize, Vec<Entry>)| {
+        let runs = entries.iter().map(|(_, spread)| spread.runs()).min().unwrap_or_default();
+        let decides = can_decide(runs, runs, comparisons);
+        let groups = if decides { ranked(&entries, comparisons) } else { vec![entries] };
+        Ranking { clients, groups, runs, decides }
+    };
+    widest.into_iter().map(ranking).collect()
 }
 
-/// Why the last group is behind the first, as far as the figures show it.
-fn causes(
-    comparison: &Comparison,
-    scenario: Scenario,
-    clients: usize,
-    groups: &[Vec<(usize, Spread)>],
-) -> String {
-    let (Some(best), Some(worst)) = (groups.first(), groups.last()) else {
-        return String::new();
-    };
-    let (best, worst) = (best[0].0, worst[worst.len() - 1].0);
-    let of = |contestant, figure| {
-        let spread = comparison.spread(contestant, scenario, clients, figure)?;
-        Some(spread.median)
-    };
-    let mut causes = Vec::new();
-    let in_a_room = !matches!(scenario, Scenario::Pairs | Scenario::Idle);
-    if in_a_room && comparison.contestants[worst].line_for_each_receiver {
-        causes.push(format!(
-            "it knows no line to everyone, so the speaker sends {} lines for one message, and \
-             each has to be read, checked and routed",
-            count(clients - 1)
-        ));
-    }
-    let telling = |figure, least: f64| {
-        let (mine, other) = (of(worst, figure)?, of(best, figure)?);
-        (mine >= least && mine >= other * TELLING).then_some((mine, other))
-    };
-    if let Some((mine, other)) = telling(Figure::Switches, 0.01) {
-        causes.push(format!(
-            "its threads change {} times for each unit of work, those of {} {} times: whoever \
-             has something for a client wakes that client's thread",
-            readable(mine),
-            comparison.name(best),
-            readable(other)
-        ));
-    }
-    if let Some((mine, other)) = telling(Figure::Threads, 8.0) {
-        causes.push(format!(
-            "it has {} threads, {} has {}: each has a stack, and an entry in the scheduler",
-            readable(mine),
-            comparison.name(best),
-            readable(other)
-        ));
-    }
-    if let Some(share) = of(worst, Figure::KernelShare).filter(|share| *share >= 0.8) {
-        causes.push(format!(
-            "{} % of its time goes into the kernel: into its calls, not its own code",
-            readable((share * 100.0).round())
-        ));
-    }
-    let name = comparison.name(worst);
-    match causes.is_empty() {
-        true => format!(" No other figure here differs enough to say why {name} is behind."),
-        false => format!(" Why {name} is behind: {}.", causes.join("; ")),
-    }
-}
-
-/// How the figure changes from the fewest clients to the most, for each contestant.
-fn growth(comparison: &Comparison, scenario: Scenario, figure: Figure) -> String {
-    let sizes = comparison.sizes(scenario);
-    let growth = |contestant: usize| {
-        let at = |clients: &usize| {
-            let spread = comparison.spread(contestant, scenario, *clients, figure)?;
-            Some((*clients, spread.median))
-        };
-        let (few, first) = sizes.iter().find_map(at)?;
-        let (many, last) = sizes.iter().rev().find_map(at)?;
-        (many > few && first > 0.0).then(|| {
-            let factor = readable(last / first);
-            format!("{factor} for {}", comparison.name(contestant))
-        })
-    };
-    let growths: Vec<String> = (0..comparison.contestants.len()).filter_map(growth).collect();
-    match growths.is_empty() {
-        true => String::new(),
-        false => format!(
-            "From the fewest clients to the most it changes by a factor of {}.",
-            growths.join(", ")
+/// What is said of the report as a whole: whether it ranks, and by what.
+pub fn trust(comparison: &Comparison) -> Vec<String> {
+    let plan = &comparison.plan;
+    let needed = rounds_needed(plan.comparisons);
+    let mut said = vec![match (unfit(comparison), comparison.control()) {
+        (Some(unfit), _) => unfit,
+        (None, Some((server, control))) => format!(
+            "{} is {} once more, under another name: how far the two lie apart is what the \
+             machine does.{}",
+            comparison.name(control),
+            comparison.name(server),
+            if plan.rounds < needed { "" } else { " They were not told apart." }
         ),
+        (None, None) => "There was no control.".to_string(),
+    }];
+    said.push(format!(
+        "Of each figure the median is shown, and in parentheses where the true one lies: with 90 % \
+         from {RUNS_MIN} rounds on; with fewer it is the lowest and the highest."
+    ));
+    said.push(format!(
+        "Two servers are ranked if their medians lie 5 % apart and the exact rank test of Mann and \
+         Whitney says that equal ones would differ so in less than 1 % of reports, all {} \
+         comparisons together. That takes {needed} rounds; {} were planned.",
+        plan.comparisons, plan.rounds
+    ));
+    if plan.rounds < RUNS_MIN {
+        said.push("--quick never ranks.".to_string());
     }
+    if comparison.interrupted {
+        said.push("It was interrupted, and shows what was known by then.".to_string());
+    }
+    said
 }
 
-/// Where the generator, and not the server, may have been measured.
-fn doubts(comparison: &Comparison, scenario: Scenario, clients: usize) -> String {
-    let (mut bottleneck, mut late) = (Vec::new(), Vec::new());
-    for contestant in 0..comparison.contestants.len() {
-        let of = |figure| {
-            let spread = comparison.spread(contestant, scenario, clients, figure);
-            spread.map_or(0.0, |spread| spread.median)
+/// Why nothing may be ranked at all: the same server twice came out as two.
+pub fn unfit(comparison: &Comparison) -> Option<String> {
+    let (server, control) = comparison.control()?;
+    let ranked = Scenario::ALL.into_iter().flat_map(|scenario| {
+        let rankings = rankings(comparison, scenario).into_iter();
+        rankings.filter_map(move |ranking| Some((scenario, ranking.clients, scenario.figure()?)))
+    });
+    let stalled = [Scenario::AllRead, Scenario::OneStalls].into_iter().flat_map(|scenario| {
+        let sizes = comparison.sizes(scenario).into_iter();
+        sizes.map(move |clients| (scenario, clients, Figure::P99))
+    });
+    let (scenario, clients, figure) =
+        ranked.chain(stalled).find(|(scenario, clients, figure)| {
+            let spread = |one| comparison.spread(one, *scenario, *clients, *figure);
+            let both = spread(server).zip(spread(control));
+            both.is_some_and(|(one, two)| one.differs_from(&two, comparison.plan.comparisons))
+        })?;
+    Some(format!(
+        "This machine is unfit to compare servers, and nothing is ranked: it tells {} from {}, \
+         which is the same server under another name ({}, {} clients, {}).",
+        comparison.name(control),
+        comparison.name(server),
+        scenario.name(),
+        count(clients),
+        figure.in_words()
+    ))
+}
+
+/// The rankings of a scenario in words.
+pub fn paragraph(comparison: &Comparison, scenario: Scenario) -> String {
+    match scenario {
+        Scenario::AllRead => return String::new(), // the next one is compared with it
+        Scenario::OneStalls => return stalled(comparison),
+        Scenario::Counted => return calls(comparison),
+        _ => {}
+    }
+    if unfit(comparison).is_some() {
+        return "Nothing is ranked: the machine is unfit.".to_string();
+    }
+    let rankings = rankings(comparison, scenario);
+    let mut sentences: Vec<String> =
+        rankings.iter().map(|ranking| sentence(comparison, scenario, ranking)).collect();
+    match rankings.last() {
+        Some(last) => sentences.extend(doubt(comparison, scenario, last.clients)),
+        None => sentences.push("Too few runs succeeded to compare anything here.".to_string()),
+    }
+    sentences.join(" ")
+}
+
+fn sentence(comparison: &Comparison, scenario: Scenario, ranking: &Ranking) -> String {
+    let name = |entry: &Entry| comparison.name(entry.0).to_string();
+    let names = |group: &[Entry]| and_list(&group.iter().map(name).collect::<Vec<_>>());
+    let with = format!("With {} clients", count(ranking.clients));
+    let all = ranking.groups.concat();
+    let what = scenario.figure().map_or("", Figure::in_words);
+    if all.len() < 2 {
+        return format!("{with} there is nothing to compare {} with.", names(&all));
+    }
+    if !ranking.decides {
+        let needed = rounds_needed(comparison.plan.comparisons);
+        let runs = ranking.runs;
+        return format!("{with} nothing is ranked: {runs} rounds cannot decide, {needed} would.");
+    }
+    let [best, others @ ..] = &ranking.groups[..] else { return with };
+    if others.is_empty() {
+        return format!("{with}, {what}: no difference seen between {}.", names(best));
+    }
+    let least = best[0].1.median();
+    let listed = |group: &Vec<Entry>| {
+        let entry = |entry: &Entry| {
+            format!("{} ({} times as much)", name(entry), readable(entry.1.median() / least))
         };
-        let (generator, server) = (of(Figure::GeneratorBusy), of(Figure::ServerBusy));
-        if scenario != Scenario::Steady && is_bottleneck(generator, server) {
-            bottleneck.push(comparison.name(contestant)); // by the clock it spins, and is busy
-        }
-        if is_late(of(Figure::Lateness), of(Figure::P99)) {
-            late.push(comparison.name(contestant));
-        }
-    }
-    let (bottleneck, late) = (bottleneck.join(", "), late.join(", "));
-    let mut doubts = String::new();
-    if !bottleneck.is_empty() {
-        doubts.push_str(&format!(
-            " The generator was the bottleneck against {bottleneck}: those deliveries per second \
-             are a lower bound; the CPU per delivery holds."
-        ));
-    }
-    if !late.is_empty() {
-        doubts.push_str(&format!(
-            " The generator itself was late against {late}: the machine was busy with other \
-             things, and those latencies are too high."
-        ));
-    }
-    doubts
+        format!(", then {}", and_list(&group.iter().map(entry).collect::<Vec<_>>()))
+    };
+    let others: String = others.iter().map(listed).collect();
+    let also = differs_too(comparison, scenario, ranking).unwrap_or_default();
+    format!("{with}, {what}, the least first: {}{others}.{also}", names(best))
 }
 
-/// Both in ms. What the generator is late by is part of the latency.
-fn is_late(lateness: f64, latency: f64) -> bool {
-    lateness > 0.5 && lateness > latency / 4.0
+/// What else differs much between the first and the last.
+fn differs_too(comparison: &Comparison, scenario: Scenario, ranking: &Ranking) -> Option<String> {
+    let (best, worst) = (ranking.groups.first()?.first()?.0, ranking.groups.last()?.last()?.0);
+    let telling = |figure, least: f64, what: &str| {
+        let of = |one| comparison.find(one, scenario, ranking.clients)?.median(figure);
+        let (mine, others) = (of(worst)?, of(best)?);
+        (mine >= least && mine >= others * TELLING)
+            .then(|| format!("{} {what} instead of {}", readable(mine), readable(others)))
+    };
+    let found: Vec<String> = [
+        telling(Figure::Switches, 0.01, "context switches each"),
+        telling(Figure::Threads, 8.0, "threads"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let name = comparison.name(worst);
+    (!found.is_empty()).then(|| format!(" {name} also has {}.", and_list(&found)))
 }
 
-/// The generator had all it could do, and the server had not.
-pub fn is_bottleneck(generator_busy: f64, server_busy: f64) -> bool {
-    generator_busy > 0.9 && server_busy < generator_busy
+/// Where the generator itself was late, in ms: that is part of the latency that it measures.
+fn doubt(comparison: &Comparison, scenario: Scenario, clients: usize) -> Option<String> {
+    let is_late = |contestant: &usize| {
+        let results = comparison.find(*contestant, scenario, clients);
+        let of = |figure| results.and_then(|results| results.median(figure)).unwrap_or_default();
+        let lateness = of(Figure::Lateness);
+        lateness > 0.5 && lateness > of(Figure::P99) / 4.0
+    };
+    let late: Vec<&str> =
+        comparison.servers().filter(is_late).map(|one| comparison.name(one)).collect();
+    (!late.is_empty()).then(|| {
+        format!(
+            "The generator itself was late against {}: the machine was busy with other things, \
+             and those latencies are too high.",
+            and_list(&late)
+        )
+    })
 }
 
 /// Which system calls a delivery takes, and what they tell of the design.
 pub fn calls(comparison: &Comparison) -> String {
-    let all = 0..comparison.contestants.len();
+    let all = comparison.servers();
     let sentences: Vec<String> = all
         .filter_map(|contestant| {
             let clients = *comparison.sizes(Scenario::Counted).first()?;
@@ -234,79 +219,56 @@ pub fn calls(comparison: &Comparison) -> String {
 }
 
 fn calls_of(name: &str, run: &Outcome) -> String {
-    let shares = |figure| run.calls.get(&figure).map_or(&[][..], Vec::as_slice);
-    let alone = shares(Figure::SystemCalls);
-    let bursts = shares(Figure::SystemCallsInBursts);
-    let listed = |shares: &[(String, f64)]| {
-        let listed = shares.iter().filter(|(_, each)| *each >= 0.001);
-        let listed = listed.map(|(call, each)| format!("{call} {}", readable(*each)));
-        listed.collect::<Vec<_>>().join(", ")
+    let listed = |figure| {
+        let calls = run.calls.get(&figure).into_iter().flatten();
+        let calls = calls.filter(|(_, each)| *each >= 0.001);
+        calls.map(|(call, each)| format!("{call} {}", readable(*each))).collect::<Vec<_>>()
     };
-    let sum = |shares: &[(String, f64)], calls: &[&str]| {
-        let mine = shares.iter().filter(|(call, _)| calls.contains(&call.as_str()));
-        mine.map(|(_, each)| each).sum::<f64>()
-    };
-    let mut text = format!(
+    format!(
         "{name}: {} for a message that comes alone, {} for one that comes in a burst.",
-        listed(alone),
-        listed(bursts)
-    );
-    let sends = sum(bursts, &["send", "sendmsg", "write", "writev"]);
-    text.push_str(match sends {
-        0.5.. => " Each line of a burst is a write of its own: the dearest thing a server can do.",
-        _ => " What a burst brings for one client leaves in few writes.",
-    });
-    if sum(alone, &["futex"]) >= 0.5 {
-        text.push_str(" The futex calls are threads that wake each other, and fall asleep.");
-    }
-    text
+        listed(Figure::SystemCalls).join(", "),
+        listed(Figure::SystemCallsInBursts).join(", ")
+    )
 }
 
 /// What one client that never reads does to the others.
-pub fn stalled(comparison: &Comparison) -> String {
-    let Some(&clients) = comparison.sizes(Scenario::OneStalls).first() else {
-        return String::new();
+fn stalled(comparison: &Comparison) -> String {
+    let sentence = |contestant| {
+        let name = comparison.name(contestant);
+        let clients = *comparison.sizes(Scenario::OneStalls).first()?;
+        let results = comparison.find(contestant, Scenario::OneStalls, clients)?;
+        let ending = results.runs.iter().find_map(|run| run.ending.as_deref());
+        let it = ending.map_or(String::new(), |ending| format!("; the server {ending}"));
+        Some(match effect(comparison, contestant)? {
+            Effect::Stops => format!(
+                "In {name} one client that does not read stops the others: {}.",
+                results.failure().unwrap_or("it failed")
+            ),
+            Effect::Slows(times) => format!(
+                "In {name} the others wait longer, {} times as long at p99{it}.",
+                readable(times)
+            ),
+            Effect::Nothing => format!("In {name} no difference was seen for the others{it}."),
+            Effect::Unknown => format!(
+                "What it does to the others in {name} is undecided{it}. {}",
+                match unfit(comparison) {
+                    Some(_) => "The machine is unfit.".to_string(),
+                    None =>
+                        format!("It takes {} rounds.", rounds_needed(comparison.plan.comparisons)),
+                }
+            ),
+        })
     };
-    let all = 0..comparison.contestants.len();
-    let sentences: Vec<String> =
-        all.filter_map(|contestant| stalled_one(comparison, contestant, clients)).collect();
-    sentences.join(" ")
-}
-
-fn stalled_one(comparison: &Comparison, contestant: usize, clients: usize) -> Option<String> {
-    let name = comparison.name(contestant);
-    let stalled = comparison.find(contestant, Scenario::OneStalls, clients)?;
-    let ending = ending(stalled).unwrap_or("nothing is known of how it ended");
-    Some(match effect(comparison, contestant)? {
-        Effect::Stops => format!(
-            "In {name} one client that does not read stops the others: {}.",
-            stalled.failure().unwrap_or("it failed")
-        ),
-        Effect::Slows(with, without) => format!(
-            "In {name} the others wait longer: p99 {} ms instead of {} ms; it {ending}.",
-            readable(with.median),
-            readable(without.median)
-        ),
-        Effect::Nothing(with, without) => format!(
-            "In {name} the others notice nothing (no difference seen: p99 {with} ms with it, \
-             {without} ms without); it {ending}."
-        ),
-        Effect::Unknown => {
-            format!("About {name} nothing can be said: too few of its runs succeeded. It {ending}.")
-        }
-    })
-}
-
-fn ending(results: &Results) -> Option<&str> {
-    results.runs.iter().find_map(|run| run.ending.as_deref())
+    comparison.servers().filter_map(sentence).collect::<Vec<_>>().join(" ")
 }
 
 /// What the one who does not read does to those who do.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Effect {
-    Nothing(Spread, Spread),
-    /// p99 with it and without, in ms.
-    Slows(Spread, Spread),
+    /// No difference was seen.
+    Nothing,
+    /// So many times the p99 without it.
+    Slows(f64),
     Stops,
     Unknown,
 }
@@ -314,89 +276,64 @@ pub enum Effect {
 pub fn effect(comparison: &Comparison, contestant: usize) -> Option<Effect> {
     let clients = *comparison.sizes(Scenario::OneStalls).first()?;
     let p99 = |scenario| comparison.spread(contestant, scenario, clients, Figure::P99);
-    let with = comparison.find(contestant, Scenario::OneStalls, clients)?;
-    let Some(without) = p99(Scenario::AllRead) else {
+    let comparisons = comparison.plan.comparisons;
+    if comparison.find(contestant, Scenario::OneStalls, clients)?.failure().is_some() {
+        return Some(Effect::Stops);
+    }
+    let Some((with, without)) = p99(Scenario::OneStalls).zip(p99(Scenario::AllRead)) else {
         return Some(Effect::Unknown);
     };
-    Some(match with.spread(Figure::P99) {
-        _ if with.failure().is_some() => Effect::Stops,
-        Some(with) if with.runs < 2 || without.runs < 2 => Effect::Unknown,
-        Some(with) if with.differs_from(&without) && with.median > without.median => {
-            Effect::Slows(with, without)
-        }
-        Some(with) => Effect::Nothing(with, without),
-        None => Effect::Stops,
+    let decides = can_decide(with.runs(), without.runs(), comparisons);
+    Some(match with.median() / without.median() {
+        _ if !decides || unfit(comparison).is_some() => Effect::Unknown,
+        times if times > 1.0 && with.differs_from(&without, comparisons) => Effect::Slows(times),
+        _ => Effect::Nothing,
     })
 }
 
-/// Where a design fails, or becomes ten times slower, and by what.
+/// Where a server fails, or needs ten times as much of what the chart shows as it did with
+/// fewer clients.
 pub fn cliffs(comparison: &Comparison) -> Vec<String> {
-    let mut cliffs = Vec::new();
-    for contestant in 0..comparison.contestants.len() {
-        let found: Vec<String> = Scenario::ALL
-            .iter()
-            .filter_map(|scenario| cliff(comparison, contestant, *scenario))
-            .collect();
+    let of = |contestant| {
+        let cliff = |scenario: &Scenario| cliff(comparison, contestant, *scenario);
+        let found: Vec<String> = Scenario::ALL.iter().filter_map(cliff).collect();
+        let mine = comparison.results.iter().filter(|results| results.contestant == contestant);
+        let most = mine.map(|results| results.clients).max().unwrap_or_default();
         match found.is_empty() {
-            true => cliffs.push(format!(
-                "{}: no cliff up to {} clients.",
-                comparison.name(contestant),
-                count(most_clients(comparison, contestant))
-            )),
-            false => cliffs.extend(found),
+            true => {
+                let name = comparison.name(contestant);
+                vec![format!("{name}: no cliff up to {} clients.", count(most))]
+            }
+            false => found,
         }
-    }
-    cliffs
-}
-
-fn most_clients(comparison: &Comparison, contestant: usize) -> usize {
-    let mine = comparison.results.iter().filter(|r| r.contestant == contestant);
-    mine.map(|results| results.clients).max().unwrap_or_default()
+    };
+    comparison.servers().flat_map(of).collect()
 }
 
 fn cliff(comparison: &Comparison, contestant: usize, scenario: Scenario) -> Option<String> {
     let name = comparison.name(contestant);
-    if matches!(scenario, Scenario::AllRead | Scenario::OneStalls | Scenario::Counted) {
-        return None; // these have one size
-    }
+    // Of latencies it is the clock's, and what else the machine does must make no cliff.
+    let figure = scenario.figure().filter(|figure| *figure != Figure::P99);
     let mut best: Option<f64> = None;
     let mut before = 0;
     for clients in comparison.sizes(scenario) {
-        let Some(results) = comparison.find(contestant, scenario, clients) else {
-            continue;
-        };
+        let Some(results) = comparison.find(contestant, scenario, clients) else { continue };
+        let with = format!("with {} clients ({})", count(clients), scenario.name());
         if let Some(outcome) = results.runs.iter().find(|run| run.failure.is_some()) {
             let worked = match before {
                 0 => String::new(),
                 before => format!("; with {} it still worked", count(before)),
             };
-            return Some(format!(
-                "{name} fails with {} clients ({}{worked}): {}.",
-                count(clients),
-                scenario.name(),
-                culprit(outcome, scenario, clients)
-            ));
+            let culprit = culprit(outcome, scenario, clients);
+            return Some(format!("{name} fails {with}{worked}: {culprit}."));
         }
-        // Of the processor, not of the clock: what else the machine does must make no cliff.
-        let now = results.spread(Figure::Cpu)?.median;
+        before = clients;
+        let Some(now) = figure.and_then(|figure| results.median(figure)) else { continue };
         if let Some(best) = best.filter(|best| now >= best * CLIFF) {
-            let routed = comparison.contestants[contestant].line_for_each_receiver;
-            let why = match scenario.topic() {
-                Topic::Room if routed => " Its speaker sends one line for each receiver.",
-                _ => "",
-            };
-            return Some(format!(
-                "{name} needs {} times the processor time with {} clients ({}: {} was {}, is {}).{why}",
-                readable(now / best),
-                count(clients),
-                scenario.name(),
-                Figure::Cpu.name(),
-                readable(best),
-                readable(now)
-            ));
+            let (times, what) = (readable(now / best), figure.map_or("", Figure::in_words));
+            return Some(format!("{name} {with} needs {times} times the {what}."));
         }
         best = Some(best.map_or(now, |best| best.min(now)));
-        before = clients;
     }
     None
 }
@@ -418,7 +355,8 @@ fn culprit(outcome: &Outcome, scenario: Scenario, clients: usize) -> String {
     match found {
         Some((_, culprit)) => format!("by {culprit} ({failure})"),
         None if scenario.topic() == Topic::Room && failure.contains("got in") => format!(
-            "by its notices: each newcomer is told to everybody, which makes {} of them ({failure})",
+            "by what its protocol asks for: each newcomer is told to everybody, which makes {} \
+             notices ({failure})",
             count(clients * clients / 2)
         ),
         None => failure.to_string(),
@@ -428,6 +366,94 @@ fn culprit(outcome: &Outcome, scenario: Scenario, clients: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::plan::{Cell, Plan};
+    use crate::compare::results::Entrant;
+
+    /// A whole report on three servers and the control, whose figures are `true_figures` of the
+    /// four times what a busy machine makes of it: a factor for each run, and one for the round.
+    fn simulated(seed: u64, quick: bool, true_figures: [f64; 4]) -> Comparison {
+        let mut plan = Plan::new(&[10, 100], None, quick, &[]);
+        plan.repeat(3, quick, None);
+        let entrant = |index: usize| Entrant {
+            name: ["a", "b", "c", "control"][index].to_string(),
+            control_of: (index == 3).then_some(0),
+            ..Entrant::default()
+        };
+        let mut comparison = Comparison {
+            contestants: (0..4).map(entrant).collect(),
+            plan: plan.clone(),
+            ..Comparison::default()
+        };
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut noise = |size: f64| (size * (0..12).map(|_| random.f64() - 0.5).sum::<f64>()).exp();
+        for round in 0..plan.rounds {
+            for cell in plan.cells_of(round) {
+                let in_this_round = noise(0.1);
+                for (contestant, figure) in true_figures.into_iter().enumerate() {
+                    let value = figure * in_this_round * noise(0.1);
+                    let mut outcome = Outcome::default();
+                    for figure in [Figure::Cpu, Figure::P99, Figure::Memory] {
+                        outcome.figures.set(figure, value);
+                    }
+                    comparison.note(cell, contestant, outcome);
+                }
+            }
+        }
+        comparison
+    }
+
+    fn ranks_anything(comparison: &Comparison) -> bool {
+        let all = Scenario::ALL.into_iter();
+        all.flat_map(|scenario| rankings(comparison, scenario)).any(|r| r.groups.len() > 1)
+            || comparison
+                .servers()
+                .any(|one| matches!(effect(comparison, one), Some(Effect::Slows(_))))
+    }
+
+    #[test]
+    fn twenty_reports_on_equal_servers_rank_nothing() {
+        for seed in 0..20 {
+            let comparison = simulated(seed, false, [1.0; 4]);
+            assert!(!ranks_anything(&comparison), "seed {seed}");
+            assert_eq!(unfit(&comparison), None, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_ranked_but_never_by_a_quick_run() {
+        let said = |quick| {
+            let comparison = simulated(1, quick, [2.0, 8.0, 1.0, 2.0]);
+            paragraph(&comparison, Scenario::AllSpeak)
+        };
+        assert!(said(false).contains("the least first: c, then a ("), "{}", said(false));
+        assert!(said(true).ends_with("2 rounds cannot decide, 8 would."), "{}", said(true));
+    }
+
+    #[test]
+    fn where_the_control_is_told_from_its_twin_nothing_is_ranked() {
+        let comparison = simulated(1, false, [2.0, 8.0, 1.0, 4.0]);
+        assert!(unfit(&comparison).unwrap().contains("tells control from a"));
+        assert_eq!(
+            paragraph(&comparison, Scenario::Pairs),
+            "Nothing is ranked: the machine is unfit."
+        );
+        assert_eq!(effect(&comparison, 1), Some(Effect::Unknown));
+    }
+
+    #[test]
+    fn a_cliff_is_ten_times_the_figure_of_the_chart() {
+        let mut comparison = simulated(1, false, [1.0; 4]);
+        let mut outcome = Outcome::default();
+        outcome.figures.set(Figure::Cpu, 30.0);
+        let cell = Cell { scenario: Scenario::OneSpeaks, clients: 1000, once: true };
+        comparison.note(cell, 1, outcome);
+        let cliffs = cliffs(&comparison);
+        assert_eq!(cliffs[0], "a: no cliff up to 100 clients.");
+        assert!(
+            cliffs[1].starts_with("b with 1,000 clients (room, one speaks) needs"),
+            "{cliffs:?}"
+        );
+    }
 
     #[test]
     fn a_cliff_is_named_by_what_the_server_said() {
@@ -437,11 +463,5 @@ mod tests {
             ..Outcome::default()
         };
         assert!(culprit(&outcome, Scenario::Idle, 19_500).starts_with("by threads"));
-    }
-
-    #[test]
-    fn the_generator_is_the_bottleneck_only_if_the_server_waits() {
-        assert!(is_bottleneck(0.98, 0.4));
-        assert!(!is_bottleneck(0.5, 0.98));
     }
 }

@@ -9,12 +9,8 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-/// Connections from one source address. A connection is told apart by its four numbers, so one
-/// address has one port for each: 28,000 on Linux, and finding a free one is slow near the end.
-const CLIENTS_PER_ADDRESS: usize = 20_000;
 
 /// Logins under way at once: below the backlog of 128 with which std listens.
 const LOGINS_AT_ONCE: usize = 100;
@@ -150,7 +146,7 @@ impl Crowd {
     fn connect(&mut self, entry: Entry, receive_bytes: Option<usize>) -> anyhow::Result<()> {
         let number = self.clients.len();
         let socket = self
-            .open(number, receive_bytes)
+            .open(receive_bytes)
             .with_context(|| format!("cannot open connection {}", number + 1))?;
         let mut socket = TcpStream::from_std(socket.into());
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -164,7 +160,7 @@ impl Crowd {
         Ok(())
     }
 
-    fn open(&self, number: usize, receive_bytes: Option<usize>) -> std::io::Result<Socket> {
+    fn open(&self, receive_bytes: Option<usize>) -> std::io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -173,9 +169,6 @@ impl Crowd {
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(bytes)?;
         }
-        if let Some(source) = source_address(number, self.address.ip()) {
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-        }
         match socket.connect(&self.address.into()) {
             Err(error) if !is_under_way(&error) => Err(error),
             _ => Ok(socket),
@@ -183,10 +176,9 @@ impl Crowd {
     }
 
     /// Puts a message to all others into the speaker's hands; `pump` sends it.
-    pub fn say_to_all(&mut self, from: usize, listeners: usize, message: Message) {
+    pub fn say_to_all(&mut self, from: usize, message: Message) {
         let (dialect, format) = (self.dialect, self.format);
-        let out = self.unsent(from);
-        dialect.say_to_all(from, listeners, &format, message, out);
+        dialect.say_to_all(&format, message, self.unsent(from));
     }
 
     pub fn say_to(&mut self, from: usize, to: usize, message: Message) {
@@ -397,25 +389,4 @@ fn is_under_way(error: &std::io::Error) -> bool {
         return true;
     }
     error.kind() == ErrorKind::WouldBlock
-}
-
-/// From where a client connects, if not from where the kernel likes: 127.0.0.2, 127.0.0.3, ...
-/// when 127.0.0.1 has no ports left.
-fn source_address(number: usize, server: IpAddr) -> Option<Ipv4Addr> {
-    let further = (number / CLIENTS_PER_ADDRESS) as u32;
-    let local = server == IpAddr::V4(Ipv4Addr::LOCALHOST);
-    (local && further > 0).then(|| Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + further))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beyond_20_000_clients_another_loopback_address_is_used() {
-        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(source_address(19_999, local), None);
-        assert_eq!(source_address(20_000, local), Some(Ipv4Addr::new(127, 0, 0, 2)));
-        assert_eq!(source_address(45_000, local), Some(Ipv4Addr::new(127, 0, 0, 3)));
-    }
 }

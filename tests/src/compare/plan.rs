@@ -1,6 +1,7 @@
 //! Which runs are made, in which order, and how long they will take.
 
-use super::scenario::{COUNTED_CLIENTS, STALLED_CLIENTS, Scenario, Times};
+use super::scenario::{COUNTED_CLIENTS, STALLED_CLIENTS, Scenario, Times, Topic};
+use super::statistics::rounds_needed;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,6 +16,15 @@ const IDLE_CLIENTS_MIN: usize = 100;
 /// Starting a server, logging in, stopping: beside the measured time.
 const OVERHEAD: Duration = Duration::from_millis(300);
 
+/// `--quick` shows how far runs lie apart, and is too short for more.
+const ROUNDS_QUICK: usize = 2;
+
+const BUDGET_QUICK: Duration = Duration::from_secs(55);
+const BUDGET_PER_ROUND: Duration = Duration::from_secs(120);
+
+/// Each scenario is ranked where all could do it, and where at least two could.
+const RANKINGS_PER_SCENARIO: usize = 2;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Cell {
     pub scenario: Scenario,
@@ -23,10 +33,12 @@ pub struct Cell {
     pub once: bool,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Plan {
     pub cells: Vec<Cell>,
     pub rounds: usize,
+    /// How many differences the report looks for: the more, the less each of them may be chance.
+    pub comparisons: usize,
     pub times: Times,
     /// No run is begun that would end later than this.
     pub budget: Duration,
@@ -34,11 +46,13 @@ pub struct Plan {
 
 impl Plan {
     /// `sizes`: numbers of clients, ascending. `reach`: as many as the machine allows, for the
-    /// one attempt to find out how many a design bears.
-    pub fn new(sizes: &[usize], reach: Option<usize>, quick: bool) -> Plan {
+    /// one attempt to find out how many a design bears. `only`: all, if it is empty.
+    pub fn new(sizes: &[usize], reach: Option<usize>, quick: bool, only: &[Topic]) -> Plan {
         let mut cells = Vec::new();
-        let mut add = |scenario, clients, once| {
-            cells.push(Cell { scenario, clients, once });
+        let mut add = |scenario: Scenario, clients, once| {
+            if only.is_empty() || only.contains(&scenario.topic()) {
+                cells.push(Cell { scenario, clients, once });
+            }
         };
         let rooms = sizes.partition_point(|clients| *clients <= ROOM_OFTEN_MAX);
         let (rooms, large_rooms) = sizes.split_at(rooms);
@@ -71,18 +85,34 @@ impl Plan {
         let milliseconds = Duration::from_millis;
         let (talk, steady, stalled, idle) = match quick {
             true => (100, 800, 2000, 200),
-            false => (500, 1500, 3000, 500),
+            false => (500, 1500, 2000, 500),
         };
         Plan {
             cells,
-            rounds: if quick { 2 } else { 3 },
+            rounds: ROUNDS_QUICK,
+            comparisons: 0,
             times: Times {
                 talk: milliseconds(talk),
                 steady: milliseconds(steady),
                 stalled: milliseconds(stalled),
                 idle: milliseconds(idle),
             },
-            budget: Duration::from_secs(if quick { 55 } else { 285 }),
+            budget: BUDGET_QUICK,
+        }
+    }
+
+    /// As many rounds as it takes to rank anything in a report on so many servers, or `asked`.
+    pub fn repeat(&mut self, servers: usize, quick: bool, asked: Option<usize>) {
+        let pairs = servers * servers.saturating_sub(1) / 2 + 1; // one is that of the control
+        let is_planned = |scenario: &&Scenario| self.cells.iter().any(|c| c.scenario == **scenario);
+        let planned = || Scenario::ALL.iter().filter(is_planned);
+        let ranked = planned().filter(|scenario| scenario.figure().is_some()).count();
+        let stalled = planned().any(|scenario| *scenario == Scenario::OneStalls);
+        self.comparisons =
+            ranked * RANKINGS_PER_SCENARIO * pairs + usize::from(stalled) * (servers + 2);
+        if !quick {
+            self.rounds = asked.unwrap_or_else(|| rounds_needed(self.comparisons));
+            self.budget = BUDGET_PER_ROUND * self.rounds as u32;
         }
     }
 
@@ -147,10 +177,22 @@ mod tests {
 
     #[test]
     fn large_rooms_are_measured_once_and_small_ones_often() {
-        let plan = Plan::new(&[10, 10_000], None, false);
+        let plan = Plan::new(&[10, 10_000], None, false, &[]);
         let rooms = plan.cells.iter();
         let rooms = rooms.filter(|cell| cell.scenario == Scenario::OneSpeaks);
         let once: Vec<bool> = rooms.map(|cell| cell.once).collect();
         assert_eq!(once, [false, true]);
+    }
+
+    #[test]
+    fn there_are_as_many_rounds_as_a_ranking_needs() {
+        let rounds = |servers, quick, only: &[Topic]| {
+            let mut plan = Plan::new(&[10, 100], None, quick, only);
+            plan.repeat(servers, quick, None);
+            plan.rounds
+        };
+        assert_eq!(rounds(3, false, &[]), 8);
+        assert_eq!(rounds(3, false, &[Topic::Stalled]), 7);
+        assert_eq!(rounds(3, true, &[]), 2);
     }
 }

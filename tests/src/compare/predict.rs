@@ -1,26 +1,28 @@
 //! Predict, then measure: the questions are asked before anything is run, and the report sets
 //! the answers beside what was found. A guess that was wrong teaches more than a table.
 
-use super::figures::Figure;
-use super::findings::{Effect, effect};
+use super::findings::{Effect, effect, rankings, unfit};
 use super::results::Comparison;
 use super::scenario::Scenario;
-use super::statistics::ranked;
+use crate::conversation::and_list;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::{BufRead, Write};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prediction {
     pub question: Question,
-    pub answer: String,
+    /// `None`: whoever was asked had no idea.
+    pub answer: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
-    /// Most deliveries per second when all speak, with so many clients.
-    Fastest(usize),
-    MostMemory,
+    /// Least processor time for each delivery when one speaks, or all do.
+    OneSpeaks,
+    AllSpeak,
+    LeastMemory,
     /// What one client that never reads does to the others.
     Stalled,
 }
@@ -28,48 +30,56 @@ pub enum Question {
 /// What was expected, and what was found.
 #[derive(Debug)]
 pub struct Verdict {
-    pub question: String,
-    pub answer: String,
+    pub question: &'static str,
+    pub answer: Option<String>,
     pub found: String,
+    /// `None`: nothing was said, or what was found does not decide it.
     pub right: Option<bool>,
 }
 
 impl Question {
-    fn text(&self) -> String {
+    const ALL: [Question; 4] =
+        [Question::OneSpeaks, Question::AllSpeak, Question::LeastMemory, Question::Stalled];
+
+    fn text(self) -> &'static str {
         match self {
-            Question::Fastest(clients) => {
-                format!("Which delivers most with {clients} clients who all speak?")
-            }
-            Question::MostMemory => "Which uses most memory for each client?".to_string(),
-            Question::Stalled => "One client never reads. What happens to the others?".to_string(),
+            Question::OneSpeaks => "Which needs least for each delivery when one client speaks?",
+            Question::AllSpeak => "Which needs least for each delivery when all speak?",
+            Question::LeastMemory => "Which needs least memory for each client?",
+            Question::Stalled => "One client never reads. What happens to the others?",
         }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let said = self.answer.as_deref().unwrap_or("nothing");
+        let mark = match (self.right, &self.answer) {
+            (_, None) => "",
+            (Some(true), _) => " Right.",
+            (Some(false), _) => " Wrong.",
+            (None, _) => " Undecided.",
+        };
+        write!(f, "{} You said {said}; it was {}.{mark}", self.question, self.found)
     }
 }
 
 /// The answers to the question of the one who does not read.
 const STALLED: [&str; 3] = ["nothing", "they wait longer", "they stop"];
 
-/// Asks on stderr and reads a number from `input`; an empty line leaves a question out.
+/// Asks on stderr and reads a number from `input`; an empty line leaves a question open.
 pub fn ask(names: &[String], input: impl BufRead) -> Vec<Prediction> {
     let mut lines = input.lines().map_while(Result::ok);
     let stalled = STALLED.map(String::from);
-    let questions: [(Question, &[String]); 4] = [
-        (Question::Fastest(10), names),
-        (Question::Fastest(1000), names),
-        (Question::MostMemory, names),
-        (Question::Stalled, &stalled),
-    ];
-    let mut predictions = Vec::new();
-    for (question, choices) in questions {
-        if let Some(answer) = ask_one(&question, choices, &mut lines) {
-            predictions.push(Prediction { question, answer });
-        }
-    }
-    predictions
+    let mut ask = |question| {
+        let choices = if question == Question::Stalled { &stalled[..] } else { names };
+        Prediction { question, answer: ask_one(question, choices, &mut lines) }
+    };
+    Question::ALL.map(&mut ask).into()
 }
 
 fn ask_one(
-    question: &Question,
+    question: Question,
     choices: &[String],
     lines: &mut impl Iterator<Item = String>,
 ) -> Option<String> {
@@ -95,57 +105,54 @@ fn ask_one(
 
 pub fn verdicts(comparison: &Comparison) -> Vec<Verdict> {
     let verdict = |prediction: &Prediction| {
-        let found = match &prediction.question {
+        let found = match prediction.question {
+            Question::OneSpeaks => least(comparison, Scenario::OneSpeaks),
+            Question::AllSpeak => least(comparison, Scenario::AllSpeak),
+            Question::LeastMemory => least(comparison, Scenario::Idle),
             Question::Stalled => effects(comparison),
-            question => winners(comparison, question),
         };
-        let right = |(answer, _): &(String, String)| *answer == prediction.answer;
-        let shown: Vec<String> = found.iter().map(|(_, shown)| shown.clone()).collect();
+        let answer = prediction.answer.clone();
+        let is_it = |answer: &String| match &found[..] {
+            [] => None,
+            _ if !found.iter().any(|(found, _)| found == answer) => Some(false),
+            found => found.iter().all(|(found, _)| found == answer).then_some(true),
+        };
+        let shown: Vec<&str> = found.iter().map(|(_, shown)| shown.as_str()).collect();
         Verdict {
             question: prediction.question.text(),
-            answer: prediction.answer.clone(),
-            right: match prediction.question {
-                _ if found.is_empty() => None,
-                Question::Stalled => Some(found.iter().all(right)),
-                _ => Some(found.iter().any(right)),
-            },
+            right: answer.as_ref().and_then(is_it),
+            answer,
             found: match found.is_empty() {
-                true => "not known".to_string(),
-                false => shown.join(" or "),
+                true => "not decided".to_string(),
+                false => and_list(&shown),
             },
         }
     };
     comparison.predictions.iter().map(verdict).collect()
 }
 
-/// All that are right, and how to show them: where no difference was seen, several are.
-fn winners(comparison: &Comparison, question: &Question) -> Vec<(String, String)> {
-    let (scenario, clients, figure) = match question {
-        Question::Fastest(clients) => (Scenario::AllSpeak, *clients, Figure::DeliveriesPerSecond),
-        _ => {
-            let most = comparison.sizes(Scenario::Idle).last().copied();
-            (Scenario::Idle, most.unwrap_or_default(), Figure::Memory)
-        }
-    };
-    let groups = ranked(&comparison.figures(scenario, clients, figure), true);
-    let first = groups.into_iter().next().unwrap_or_default();
+/// All that may be the least, and how to show them: where no difference was seen, several.
+fn least(comparison: &Comparison, scenario: Scenario) -> Vec<(String, String)> {
+    let ranking = rankings(comparison, scenario).into_iter().next();
+    let decided = ranking.filter(|ranking| ranking.decides && unfit(comparison).is_none());
+    let first = decided.and_then(|ranking| ranking.groups.into_iter().next()).unwrap_or_default();
     let name = |(contestant, _)| comparison.name(contestant).to_string();
     first.into_iter().map(name).map(|name| (name.clone(), name)).collect()
 }
 
-/// What the one who does not read did to the others, for each contestant.
+/// What the one who does not read did to the others, for each server where that is known.
 fn effects(comparison: &Comparison) -> Vec<(String, String)> {
     let effect = |contestant| {
         let answer = match effect(comparison, contestant)? {
-            Effect::Nothing(..) => STALLED[0],
-            Effect::Slows(..) => STALLED[1],
+            Effect::Nothing => STALLED[0],
+            Effect::Slows(_) => STALLED[1],
             Effect::Stops => STALLED[2],
             Effect::Unknown => return None,
         };
-        let shown = format!("{answer} ({})", comparison.name(contestant));
+        let shown = format!("\"{answer}\" in {}", comparison.name(contestant));
         Some((answer.to_string(), shown))
     };
-    (0..comparison.contestants.len()).filter_map(effect).collect()
+    comparison.servers().filter_map(effect).collect()
 }
 
 #[cfg(test)]
@@ -156,12 +163,14 @@ mod tests {
     fn answers_are_numbers_and_a_wrong_one_is_asked_again() {
         let names = ["stage3-select".to_string(), "stage4-threads".to_string()];
         let predictions = ask(&names, "1\nseven\n2\n\n3\n".as_bytes());
-        let answers: Vec<&str> = predictions.iter().map(|p| p.answer.as_str()).collect();
-        assert_eq!(answers, ["stage3-select", "stage4-threads", "they stop"]);
+        let answers: Vec<_> = predictions.iter().map(|p| p.answer.as_deref()).collect();
+        let expected = [Some("stage3-select"), Some("stage4-threads"), None, Some("they stop")];
+        assert_eq!(answers, expected);
     }
 
     #[test]
     fn the_end_of_input_is_no_answer() {
-        assert_eq!(ask(&["a".to_string()], "".as_bytes()), Vec::new());
+        let predictions = ask(&["a".to_string()], "".as_bytes());
+        assert!(predictions.iter().all(|prediction| prediction.answer.is_none()));
     }
 }

@@ -6,7 +6,7 @@ use super::scenario::{Outcome, Scenario};
 use super::statistics::Spread;
 use serde::Serialize;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Comparison {
     /// When it began, and the command that makes such a comparison again.
     pub date: String,
@@ -24,14 +24,15 @@ pub struct Comparison {
 }
 
 /// A contestant, as the report names it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Entrant {
     pub name: String,
     pub idea: String,
-    pub stage: Option<u8>,
     pub command: String,
-    /// It has no lines to everyone: its speakers send one line to each receiver.
-    pub line_for_each_receiver: bool,
+    /// It has no line to everyone: only what is said to one is measured.
+    pub to_one_only: bool,
+    /// The same server as that one, to find out what the machine alone makes of a difference.
+    pub control_of: Option<usize>,
 }
 
 /// All runs of one scenario with one number of clients against one contestant.
@@ -49,18 +50,25 @@ impl Results {
         Spread::of(good.filter_map(|run| run.figures.get(figure)))
     }
 
+    pub fn median(&self, figure: Figure) -> Option<f64> {
+        Some(self.spread(figure)?.median())
+    }
+
     pub fn failure(&self) -> Option<&str> {
         self.runs.iter().find_map(|run| run.failure.as_deref())
     }
 }
 
 impl Comparison {
-    pub fn find(&self, contestant: usize, scenario: Scenario, clients: usize) -> Option<&Results> {
-        self.results.iter().find(|results| {
-            results.contestant == contestant
-                && results.scenario == scenario
-                && results.clients == clients
+    fn position(&self, contestant: usize, scenario: Scenario, clients: usize) -> Option<usize> {
+        self.results.iter().position(|results| {
+            (results.contestant, results.scenario, results.clients)
+                == (contestant, scenario, clients)
         })
+    }
+
+    pub fn find(&self, contestant: usize, scenario: Scenario, clients: usize) -> Option<&Results> {
+        Some(&self.results[self.position(contestant, scenario, clients)?])
     }
 
     pub fn spread(
@@ -75,14 +83,9 @@ impl Comparison {
 
     /// Adds a run where it belongs.
     pub fn note(&mut self, cell: Cell, contestant: usize, outcome: Outcome) {
-        let (scenario, clients) = (cell.scenario, cell.clients);
-        let place = self.results.iter_mut().find(|results| {
-            results.contestant == contestant
-                && results.scenario == scenario
-                && results.clients == clients
-        });
-        match place {
-            Some(results) => results.runs.push(outcome),
+        let Cell { scenario, clients, .. } = cell;
+        match self.position(contestant, scenario, clients) {
+            Some(at) => self.results[at].runs.push(outcome),
             None => {
                 self.results.push(Results { contestant, scenario, clients, runs: vec![outcome] })
             }
@@ -98,17 +101,26 @@ impl Comparison {
         sizes
     }
 
-    /// The contestants' figures with one number of clients, for ranking.
-    pub fn figures(
-        &self,
-        scenario: Scenario,
-        clients: usize,
-        figure: Figure,
-    ) -> Vec<(usize, Spread)> {
-        let all = 0..self.contestants.len();
-        let figure =
-            |contestant| Some((contestant, self.spread(contestant, scenario, clients, figure)?));
-        all.filter_map(figure).collect()
+    /// All but the control.
+    pub fn servers(&self) -> impl Iterator<Item = usize> + use<> {
+        let servers: Vec<usize> = (0..self.contestants.len())
+            .filter(|one| self.contestants[*one].control_of.is_none())
+            .collect();
+        servers.into_iter()
+    }
+
+    /// Which server the control is once more, and the control.
+    pub fn control(&self) -> Option<(usize, usize)> {
+        let all = self.contestants.iter().enumerate();
+        all.filter_map(|(control, entrant)| Some((entrant.control_of?, control))).next()
+    }
+
+    /// The servers' figures with one number of clients, for ranking.
+    pub fn entries(&self, scenario: Scenario, clients: usize) -> Vec<(usize, Spread)> {
+        let entry = |contestant| {
+            Some((contestant, self.spread(contestant, scenario, clients, scenario.figure()?)?))
+        };
+        self.servers().filter_map(entry).collect()
     }
 
     pub fn name(&self, contestant: usize) -> &str {

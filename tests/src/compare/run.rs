@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
             let deaf = heard.iter().filter(|heard| !**heard).count();
             let late = began.elapsed() > LOGIN_LIMIT;
             ensure!(!late, "{deaf} of {} clients hear nothing", self.clients);
-            self.crowd.say_to_all(0, self.clients, probe);
+            self.crowd.say_to_all(0, probe);
             let attempt = Instant::now();
             while heard.contains(&false) && attempt.elapsed() < ATTEMPT {
                 self.crowd.pump(Duration::from_millis(50), &mut |client, message, _| {
@@ -164,11 +164,7 @@ impl<'a> Run<'a> {
         let message = self.ledger.say(speaker, due);
         match self.scenario {
             Scenario::Pairs => self.crowd.say_to(client, client ^ 1, message),
-            _ => {
-                // The one who does not read is spoken to as well.
-                let listeners = self.clients + usize::from(self.scenario == Scenario::OneStalls);
-                self.crowd.say_to_all(client, listeners, message);
-            }
+            _ => self.crowd.say_to_all(client, message),
         }
     }
 
@@ -337,7 +333,6 @@ impl<'a> Run<'a> {
         meter.stop(inside as u64, figures);
         let seconds = figures.get(Figure::Seconds).unwrap_or(f64::NAN);
         figures.set(Figure::Logins, inside as f64 / seconds);
-        figures.set(Figure::ClientsInside, inside as f64);
         self.listen_for(LISTEN_ON * 10)?; // what the logins set off has to settle
         let mut holding = Figures::default();
         let meter = Meter::start(self.subject.id());

@@ -98,19 +98,32 @@ impl Scenario {
         }
     }
 
-    /// Whether a server that speaks `dialect` can do it at all.
+    /// What is drawn of it, ranked by and asked for cliffs. `None`: nothing is ranked. Less is
+    /// better in all of them.
+    pub fn figure(self) -> Option<Figure> {
+        match self {
+            Scenario::OneSpeaks | Scenario::AllSpeak | Scenario::Pairs => Some(Figure::Cpu),
+            Scenario::Steady => Some(Figure::P99),
+            Scenario::Idle => Some(Figure::Memory),
+            Scenario::AllRead | Scenario::OneStalls | Scenario::Counted => None,
+        }
+    }
+
+    /// Whether a server that speaks `dialect` can do the same work as the others. Who hears is its
+    /// protocol: who would have to say a line once for each receiver is not asked to.
     pub fn fits(self, dialect: Dialect, clients: usize) -> bool {
         match self {
             // Among two people "everyone else" is the partner.
             Scenario::Pairs => dialect.has_direct_messages() || clients == 2,
-            Scenario::Counted => cfg!(target_os = "linux"),
-            _ => true,
+            Scenario::Idle => true,
+            Scenario::Counted => dialect.reaches_everyone() && cfg!(target_os = "linux"),
+            _ => dialect.reaches_everyone(),
         }
     }
 }
 
 /// How long things are watched.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Times {
     pub talk: Duration,
     pub steady: Duration,

@@ -19,14 +19,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// How long a server may keep silent before we take it for one that has no greeting.
 const GREETING_PATIENCE: Duration = Duration::from_millis(500);
 
+/// A longer name would break the tables, which have 80 columns.
+pub const NAME_CHARACTERS_MAX: usize = 14;
+
 /// One of those that are compared.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Contestant {
     pub name: String,
     pub dialect: Dialect,
     /// The design in a few words.
     pub idea: String,
-    pub stage: Option<u8>,
+    /// Which contestant this one is once more, under another name.
+    pub control_of: Option<usize>,
     /// Program and arguments; `{host}` and `{port}` are replaced.
     command: Vec<String>,
 }
@@ -41,6 +45,10 @@ impl Contestant {
         };
         let program = program.display().to_string();
         let mut command = vec![program, "server".into(), "127.0.0.1".into(), "0".into()];
+        // Who hears is not what is compared, so stage 3 speaks to everyone too.
+        if stage.number == 3 {
+            command.push("--broadcast".into());
+        }
         // The limits protect a public server. Here the only client is us.
         let limits: &[&str] = match stage.number {
             4 => &["--seconds-to-register"], // those who are silent give no name
@@ -57,7 +65,7 @@ impl Contestant {
             name: stage.package.to_string(),
             dialect,
             idea: stage.idea.to_string(),
-            stage: Some(stage.number),
+            control_of: None,
             command,
         })
     }
@@ -72,15 +80,31 @@ impl Contestant {
         let (name, command) = text.split_once('=').with_context(usage)?;
         let command = shlex::split(command).with_context(usage)?;
         ensure!(!command.is_empty() && text.contains("{port}"), usage());
+        let name = name.trim();
+        ensure!(
+            name.chars().count() <= NAME_CHARACTERS_MAX,
+            "the name {name:?} is too long for the tables: give one of at most \
+             {NAME_CHARACTERS_MAX} characters"
+        );
         let mut contestant = Contestant {
-            name: name.trim().to_string(),
+            name: name.to_string(),
             dialect: Dialect::Plain,
             idea: "your own".to_string(),
-            stage: None,
+            control_of: None,
             command,
         };
         contestant.dialect = contestant.start()?.dialect_spoken()?;
         Ok(contestant)
+    }
+
+    /// The control: the same server under another name. What tells the two apart is the machine.
+    pub fn control(&self, index: usize) -> Contestant {
+        Contestant {
+            name: "control".to_string(),
+            idea: format!("{} once more", self.name),
+            control_of: Some(index),
+            ..self.clone()
+        }
     }
 
     /// Has another program, such as `env`, start the server in its own place.
@@ -192,7 +216,7 @@ impl Subject {
         let mut lines = BufReader::new(&socket).lines().map_while(Result::ok);
         let greeting = lines.next().unwrap_or_default();
         if greeting.starts_with("You are connected from") {
-            return Ok(Dialect::Users);
+            return Ok(Dialect::Users { broadcast: self.carries_to_all(&socket)? });
         }
         if !greeting.starts_with("NICK") {
             return Ok(Dialect::Plain);
@@ -203,6 +227,20 @@ impl Subject {
             true => Dialect::Rooms,
             false => Dialect::Everyone,
         })
+    }
+
+    /// Whether what `speaker` says to `*` reaches another user.
+    fn carries_to_all(&self, mut speaker: &TcpStream) -> anyhow::Result<bool> {
+        let mut listener = TcpStream::connect(self.address)?;
+        listener.set_read_timeout(Some(PATIENCE))?;
+        listener.write_all(b"#u1\n")?;
+        let mut heard = BufReader::new(&listener).lines().map_while(Result::ok);
+        if !heard.any(|line| line.starts_with("Your user detail saved")) {
+            return Ok(false);
+        }
+        speaker.write_all(b"#u0\n@*:to all\n@u1:to one\n")?; // the second comes in any case
+        let first = heard.find(|line| line.contains("u0: "));
+        Ok(first.is_some_and(|line| line.ends_with("to all")))
     }
 }
 
