@@ -31,12 +31,12 @@ use crate::stage::{Stage, workspace};
 use anyhow::{Context, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use plan::{Cell, Clock, Plan};
+use plan::{Cell, Plan};
 use results::{Comparison, Entrant};
 use scenario::Topic;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use subject::Contestant;
 
 /// The numbers of clients where none are asked for.
@@ -90,7 +90,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return in_release_mode();
     }
-    eprintln!("{} rounds, at most {} minutes", plan.rounds, plan.budget.as_secs().div_ceil(60));
+    eprintln!(
+        "{} rounds, about {} minutes at most",
+        plan.rounds,
+        plan.budget.as_secs().div_ceil(60)
+    );
     let contestants = enter(arguments)?;
     let mut comparison = begin(plan, &contestants, arguments.seed);
     if arguments.predict {
@@ -199,35 +203,32 @@ fn enter(arguments: &Arguments) -> anyhow::Result<Vec<Contestant>> {
 /// Makes the runs, as many as there is time for, and adds what they gave.
 fn compare(comparison: &mut Comparison, contestants: &[Contestant]) {
     let bar = progress_bar();
-    let mut clock = Clock::start();
+    let began = Instant::now();
     let mut left_out = 0;
     'rounds: for round in 0..comparison.plan.rounds {
         if bar.is_hidden() {
             eprintln!("round {} of {}", round + 1, comparison.plan.rounds); // nothing that moves
         }
         for cell in comparison.plan.cells_of(round) {
-            let able = able(comparison, contestants, round, &cell);
-            if clock.ends_with(&comparison.plan, &cell, &able) > comparison.plan.budget {
+            if began.elapsed() > comparison.plan.budget {
                 left_out += 1;
-                continue; // a shorter one may still fit
+                continue;
             }
-            for contestant in able {
+            for contestant in able(comparison, contestants, round, &cell) {
                 let server = &contestants[contestant];
-                show(&bar, &comparison.plan, &clock, round, &cell, &server.name);
-                let began = Instant::now();
+                show(&bar, &comparison.plan, began.elapsed(), round, &cell, &server.name);
                 let seed = comparison.seed + round as u64;
                 let outcome = run::run(&cell, server, &comparison.plan.times, seed);
                 if live::interrupted() {
                     break 'rounds;
                 }
-                clock.note(cell, contestant, began.elapsed());
                 comparison.note(cell, contestant, outcome);
             }
         }
     }
     bar.finish_and_clear();
     comparison.interrupted = live::interrupted();
-    comparison.seconds = clock.elapsed().as_secs_f64();
+    comparison.seconds = began.elapsed().as_secs_f64();
     comparison.notes = notes(comparison, left_out);
 }
 
@@ -319,8 +320,7 @@ fn progress_bar() -> ProgressBar {
     ProgressBar::new(1000).with_style(style)
 }
 
-fn show(bar: &ProgressBar, plan: &Plan, clock: &Clock, round: usize, cell: &Cell, name: &str) {
-    let spent = clock.elapsed();
+fn show(bar: &ProgressBar, plan: &Plan, spent: Duration, round: usize, cell: &Cell, name: &str) {
     let left = plan.budget.saturating_sub(spent).as_secs();
     bar.set_position((spent.as_secs_f64() / plan.budget.as_secs_f64() * 1000.0) as u64);
     bar.set_message(format!(

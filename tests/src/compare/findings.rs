@@ -10,9 +10,6 @@ use crate::conversation::and_list;
 /// From here on a design counts as having met its cliff.
 const CLIFF: f64 = 10.0;
 
-/// Another figure is named beside a difference if it differs at least this many times.
-const TELLING: f64 = 3.0;
-
 /// A contestant, and its runs.
 type Entry = (usize, Spread);
 
@@ -148,7 +145,9 @@ fn sentence(comparison: &Comparison, scenario: Scenario, ranking: &Ranking) -> S
     if !ranking.decides {
         let needed = rounds_needed(comparison.plan.comparisons);
         let runs = ranking.runs;
-        return format!("{with} nothing is ranked: {runs} rounds cannot decide, {needed} would.");
+        return format!(
+            "{with} nothing is ranked: so few rounds ({runs}) cannot decide, {needed} would."
+        );
     }
     let [best, others @ ..] = &ranking.groups[..] else { return with };
     if others.is_empty() {
@@ -162,28 +161,7 @@ fn sentence(comparison: &Comparison, scenario: Scenario, ranking: &Ranking) -> S
         format!(", then {}", and_list(&group.iter().map(entry).collect::<Vec<_>>()))
     };
     let others: String = others.iter().map(listed).collect();
-    let also = differs_too(comparison, scenario, ranking).unwrap_or_default();
-    format!("{with}, {what}, the least first: {}{others}.{also}", names(best))
-}
-
-/// What else differs much between the first and the last.
-fn differs_too(comparison: &Comparison, scenario: Scenario, ranking: &Ranking) -> Option<String> {
-    let (best, worst) = (ranking.groups.first()?.first()?.0, ranking.groups.last()?.last()?.0);
-    let telling = |figure, least: f64, what: &str| {
-        let of = |one| comparison.find(one, scenario, ranking.clients)?.median(figure);
-        let (mine, others) = (of(worst)?, of(best)?);
-        (mine >= least && mine >= others * TELLING)
-            .then(|| format!("{} {what} instead of {}", readable(mine), readable(others)))
-    };
-    let found: Vec<String> = [
-        telling(Figure::Switches, 0.01, "context switches each"),
-        telling(Figure::Threads, 8.0, "threads"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let name = comparison.name(worst);
-    (!found.is_empty()).then(|| format!(" {name} also has {}.", and_list(&found)))
+    format!("{with}, {what}, the least first: {}{others}.", names(best))
 }
 
 /// Where the generator itself was late, in ms: that is part of the latency that it measures.
@@ -426,7 +404,11 @@ mod tests {
             paragraph(&comparison, Scenario::AllSpeak)
         };
         assert!(said(false).contains("the least first: c, then a ("), "{}", said(false));
-        assert!(said(true).ends_with("2 rounds cannot decide, 8 would."), "{}", said(true));
+        assert!(
+            said(true).ends_with("so few rounds (2) cannot decide, 8 would."),
+            "{}",
+            said(true)
+        );
     }
 
     #[test]

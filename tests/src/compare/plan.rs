@@ -1,10 +1,9 @@
-//! Which runs are made, in which order, and how long they will take.
+//! Which runs are made, in which order, and how long they may take.
 
 use super::scenario::{COUNTED_CLIENTS, STALLED_CLIENTS, Scenario, Times, Topic};
 use super::statistics::rounds_needed;
 use serde::Serialize;
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rooms with more clients than this are measured once: letting 10,000 people into one room
 /// costs the server 50 million notices before the measurement can begin.
@@ -12,9 +11,6 @@ const ROOM_OFTEN_MAX: usize = 1000;
 
 /// Fewer silent clients than this tell nothing about the memory of one.
 const IDLE_CLIENTS_MIN: usize = 100;
-
-/// Starting a server, logging in, stopping: beside the measured time.
-const OVERHEAD: Duration = Duration::from_millis(300);
 
 /// `--quick` shows how far runs lie apart, and is too short for more.
 const ROUNDS_QUICK: usize = 2;
@@ -40,7 +36,7 @@ pub struct Plan {
     /// How many differences the report looks for: the more, the less each of them may be chance.
     pub comparisons: usize,
     pub times: Times,
-    /// No run is begun that would end later than this.
+    /// No measurement is begun later than this.
     pub budget: Duration,
 }
 
@@ -120,54 +116,6 @@ impl Plan {
     pub fn cells_of(&self, round: usize) -> Vec<Cell> {
         let cells = self.cells.iter().copied();
         cells.filter(|cell| round == 0 || !cell.once).collect()
-    }
-
-    fn nominal(&self, cell: &Cell) -> Duration {
-        let arrivals = Duration::from_micros(100 * cell.clients as u64);
-        let notices = match cell.scenario {
-            Scenario::OneSpeaks | Scenario::AllSpeak | Scenario::Steady => {
-                Duration::from_nanos(200 * (cell.clients * cell.clients / 2) as u64)
-            }
-            _ => Duration::ZERO,
-        };
-        let measured = match cell.scenario {
-            Scenario::OneSpeaks | Scenario::AllSpeak | Scenario::Pairs => self.times.talk,
-            Scenario::Steady => self.times.steady,
-            Scenario::AllRead | Scenario::OneStalls => self.times.stalled,
-            Scenario::Idle => self.times.idle,
-            Scenario::Counted => self.times.talk * 4,
-        };
-        measured + arrivals + notices + OVERHEAD
-    }
-}
-
-/// Knows how long what is left will take, the better the more is done.
-#[derive(Debug)]
-pub struct Clock {
-    began: Instant,
-    taken: HashMap<(Cell, usize), Duration>,
-}
-
-impl Clock {
-    pub fn start() -> Clock {
-        Clock { began: Instant::now(), taken: HashMap::new() }
-    }
-
-    pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    pub fn note(&mut self, cell: Cell, contestant: usize, time: Duration) {
-        self.taken.insert((cell, contestant), time);
-    }
-
-    /// When `cell` will be done, counted from the start, if all of `contestants` do it now.
-    pub fn ends_with(&self, plan: &Plan, cell: &Cell, contestants: &[usize]) -> Duration {
-        let cost = |contestant: &usize| {
-            let taken = self.taken.get(&(*cell, *contestant)).copied();
-            taken.unwrap_or_else(|| plan.nominal(cell))
-        };
-        self.elapsed() + contestants.iter().map(cost).sum::<Duration>()
     }
 }
 
