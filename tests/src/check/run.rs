@@ -52,7 +52,7 @@ const OF_A_DEAD_THREAD: &[&str] = &[
 const TRACE_LINES: usize = 200;
 
 /// Begins the message of a check that was left.
-const NOT_FINISHED: &str = "not finished";
+pub const NOT_FINISHED: &str = "not finished";
 
 /// How often is looked whether the run has to end early.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

@@ -91,7 +91,7 @@ impl Page {
     }
 
     fn unsure(&mut self, report: &Report) {
-        for check in with(report, Verdict::Inconclusive) {
+        for check in with(report, Verdict::Inconclusive).filter(|check| !was_left(check)) {
             self.line("");
             let mark = match check.points > 0.0 {
                 true => "inconclusive: not counted against you",
@@ -171,7 +171,8 @@ impl Page {
     /// Checks that were skipped for the same reason stand together: there may be many.
     fn skipped(&mut self, report: &Report) {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-        for check in with(report, Verdict::Skipped) {
+        let left = with(report, Verdict::Inconclusive).filter(|check| was_left(check));
+        for check in with(report, Verdict::Skipped).chain(left) {
             match groups.iter_mut().find(|(why, _)| *why == check.message) {
                 Some((_, names)) => names.push(&check.name),
                 None => groups.push((&check.message, vec![&check.name])),
@@ -243,6 +244,11 @@ impl Page {
             self.wrapped(&format!("Right already: {}.", right.join(", ")), "", "  ");
         }
     }
+}
+
+/// Nothing is known of it but that the run ended before it did.
+fn was_left(check: &CheckResult) -> bool {
+    check.message.starts_with(crate::check::run::NOT_FINISHED)
 }
 
 fn with(report: &Report, verdict: Verdict) -> impl Iterator<Item = &CheckResult> {
