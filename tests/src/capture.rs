@@ -1,7 +1,7 @@
 //! Writes what passed as a capture that Wireshark opens (pcapng), without any privilege: each read
-//! of ours is one TCP segment, at its real time.
+//! or write of ours is one TCP segment, at its real time.
 //!
-//! A program sees reads, not segments. So all headers are made up (and the file says so in its own
+//! A program sees reads and writes, not segments. So all headers are made up (and the file says so in its own
 //! comment): addresses and ports are the real ones, sequence numbers count the bytes.
 
 use etherparse::PacketBuilder;
@@ -19,8 +19,8 @@ const LINKTYPE_RAW: u16 = 101;
 const PAYLOAD_BYTES_MAX: usize = 65_000;
 
 const ABOUT: &str = "Written by `cargo lab`. The TCP and IP headers are made up: a program sees what one \
-     read brings, and not the segments in which it travelled. Each packet with data is one read; times, \
-     addresses, ports and bytes are real.";
+     read brings, and not the segments in which it travelled. Each packet with data is one read or one \
+     write of the lab's; times, addresses, ports and bytes are real.";
 
 /// A file that several connections write into.
 #[derive(Debug, Clone)]

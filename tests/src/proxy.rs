@@ -2,6 +2,7 @@
 //! splits what was sent in one piece, and joins what was sent in several. And an interpreter for the
 //! documents' clients, who know no lines (rules F1 and F2).
 
+use crate::capture::{Capture, Direction, Stream};
 use crate::proxy::cut::Cut;
 use crate::proxy::document::{Document, Interpreter};
 use anyhow::{Context, ensure};
@@ -9,6 +10,7 @@ use clap::Args;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -44,16 +46,20 @@ pub struct Arguments {
     /// Milliseconds between two pieces, so that the server reads in between
     #[arg(long, value_name = "MS", default_value_t = 50)]
     pause: u64,
+    /// Write what is sent on into this file, as a capture (.pcapng) that Wireshark opens
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
 }
 
 /// What the proxy does to those who connect.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Proxy {
     /// How the client's bytes are cut into pieces.
     cut: Cut,
     /// Between two pieces of one read.
     pause: Duration,
     document: Option<Document>,
+    capture: Option<Capture>,
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -65,9 +71,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     ensure!(!servers.is_empty(), "`{}` has no address", arguments.to);
     let listener = listen(&arguments.listen)
         .with_context(|| format!("cannot listen on {}: try another port", arguments.listen))?;
+    let proxy = arguments.proxy()?;
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on {address}").context("cannot say where to connect")?;
-    arguments.proxy().serve(&listener, &servers);
+    proxy.serve(&listener, &servers);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,20 +86,29 @@ fn listen(address: &str) -> io::Result<TcpListener> {
 }
 
 impl Arguments {
-    fn proxy(&self) -> Proxy {
+    fn proxy(&self) -> anyhow::Result<Proxy> {
         let (cut, pause) = match (self.split, self.join) {
             (Some(bytes), _) => (Cut::Split(bytes.get()), self.pause),
             (None, Some(bytes)) => (Cut::Join(bytes.get()), 0),
             (None, None) => (Cut::Reads, 0),
         };
-        Proxy { cut, pause: Duration::from_millis(pause), document: self.document }
+        let capture = self.capture.as_deref().map(|file| {
+            let what = || format!("cannot write the capture {}", file.display());
+            Capture::create(file).with_context(what)
+        });
+        Ok(Proxy {
+            cut,
+            pause: Duration::from_millis(pause),
+            document: self.document,
+            capture: capture.transpose()?,
+        })
     }
 }
 
 impl Proxy {
     /// Connects every client that comes to the server (to the first of its addresses that answers),
     /// for ever.
-    fn serve(self, listener: &TcpListener, servers: &[SocketAddr]) {
+    fn serve(&self, listener: &TcpListener, servers: &[SocketAddr]) {
         for client in listener.incoming().filter_map(Result::ok) {
             match TcpStream::connect(servers) {
                 Ok(server) => self.connect(client, server),
@@ -101,7 +117,7 @@ impl Proxy {
         }
     }
 
-    fn connect(self, client: TcpStream, server: TcpStream) {
+    fn connect(&self, client: TcpStream, server: TcpStream) {
         // Without this the kernel would join the pieces again.
         let _ = server.set_nodelay(true);
         let _ = client.set_nodelay(true);
@@ -110,47 +126,85 @@ impl Proxy {
         };
         let interpreter = Arc::new(self.document.map(Interpreter::new));
         let too = Arc::clone(&interpreter);
+        let packets = self.packets(&client, &server);
+        let way = Way {
+            direction: Direction::ToServer,
+            cut: self.cut,
+            pause: self.pause,
+            packets: packets.clone(),
+        };
         thread::spawn(move || {
-            carry("client -> server", client, server, self.cut, self.pause, |piece| {
+            way.carry(client, server, |piece| {
                 too.as_ref().as_ref().map_or(piece.to_vec(), |it| it.line(piece))
             });
         });
         let cut = if self.document.is_some() { Cut::Lines } else { Cut::Reads };
+        let way = Way { direction: Direction::ToClient, cut, pause: Duration::ZERO, packets };
         thread::spawn(move || {
-            carry("server -> client", server_too, client_too, cut, Duration::ZERO, |piece| {
+            way.carry(server_too, client_too, |piece| {
                 interpreter.as_ref().as_ref().map_or(piece.to_vec(), |it| it.message(piece))
             });
         });
     }
+
+    /// The connection as one stream: from the client's address to the server's, as if nobody stood
+    /// between them.
+    fn packets(&self, client: &TcpStream, server: &TcpStream) -> Option<Stream> {
+        let (client, server) = (client.peer_addr().ok()?, server.peer_addr().ok()?);
+        let comment = format!("{client} connects through the proxy");
+        Some(self.capture.as_ref()?.stream(client, server, &comment))
+    }
 }
 
-/// One direction, until its end; the end is carried over as well.
-fn carry(
-    direction: &str,
-    mut from: TcpStream,
-    mut to: TcpStream,
+/// One direction of one connection.
+struct Way {
+    direction: Direction,
     cut: Cut,
     pause: Duration,
-    translate: impl Fn(&[u8]) -> Vec<u8>,
-) {
-    let mut buffer = [0; READ_BYTES];
-    let mut held = Vec::new();
-    let mut send = |piece: &[u8]| {
-        let count = piece.len();
-        tell(format_args!("{direction}: {count} bytes, {:?}", String::from_utf8_lossy(piece)));
-        let _ = to.write_all(&translate(piece)); // who reads has gone: the other direction says so
-        thread::sleep(pause);
-    };
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        held.extend_from_slice(&buffer[..count]);
-        while let Some(piece) = cut.next_piece(&mut held) {
-            send(&piece);
+    /// Where what is sent on is written down.
+    packets: Option<Stream>,
+}
+
+impl Way {
+    /// Until the end of this direction; the end is carried over as well.
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, translate: impl Fn(&[u8]) -> Vec<u8>) {
+        let mut buffer = [0; READ_BYTES];
+        let mut held = Vec::new();
+        let end = loop {
+            match from.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(count) => held.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+            while let Some(piece) = self.cut.next_piece(&mut held) {
+                self.send(&mut to, &piece, translate(&piece));
+            }
+        };
+        if !held.is_empty() {
+            self.send(&mut to, &held, translate(&held));
         }
+        match (&self.packets, end) {
+            (Some(packets), Ok(())) => packets.fin(self.direction),
+            (Some(packets), Err(_)) => packets.reset(self.direction),
+            (None, _) => {}
+        }
+        let _ = to.shutdown(Shutdown::Write); // fails only if the other side has ended as well
     }
-    if !held.is_empty() {
-        send(&held);
+
+    fn send(&self, to: &mut TcpStream, piece: &[u8], translated: Vec<u8>) {
+        let direction = match self.direction {
+            Direction::ToServer => "client -> server",
+            Direction::ToClient => "server -> client",
+        };
+        let (count, text) = (piece.len(), String::from_utf8_lossy(piece));
+        tell(format_args!("{direction}: {count} bytes, {text:?}"));
+        if let Some(packets) = &self.packets {
+            packets.data(self.direction, &translated, None);
+        }
+        let _ = to.write_all(&translated); // who reads has gone: the other direction says so
+        thread::sleep(self.pause);
     }
-    let _ = to.shutdown(Shutdown::Write); // fails only if the other side has ended as well
 }
 
 /// `eprintln!` would end the program when nobody reads its output any more.
