@@ -170,7 +170,9 @@ impl<'a> Layout<'a> {
         for ((_, direction), stream) in streams {
             for (from, to) in stream.pairs() {
                 match direction {
-                    Direction::ToServer => arrows.insert(from, to),
+                    Direction::ToServer if from < to => arrows.insert(from, to),
+                    Direction::ToServer => None,
+                    // A write is shown where it ends, and may have been received before.
                     Direction::FromServer => arrows.insert(to, from),
                 };
             }
@@ -210,7 +212,7 @@ impl Stream {
         let (mut pairs, mut start) = (Vec::new(), 0);
         for (row, end) in &self.given {
             let first = self.taken.iter().find(|(_, taken)| *taken > start);
-            pairs.extend(first.filter(|(taker, _)| taker > row).map(|(taker, _)| (*row, *taker)));
+            pairs.extend(first.map(|(taker, _)| (*row, *taker)));
             start = *end;
         }
         pairs

@@ -194,7 +194,10 @@ impl Picture<'_> {
         match self.layout.rows[index] {
             Row::Event(Event { what: What::Call(call), .. }) => {
                 let x = self.layout.thread_x(Some(call.thread));
-                (x, self.layout.row_y(index))
+                let end = self.layout.row_y(index);
+                // What is sent may be received before the call that sends it has ended.
+                let sends = call.kind == Kind::Writes && end > y;
+                (x, if sends { self.layout.y(call.began).min(y) } else { end })
             }
             _ => (self.layout.server_x(), y),
         }
