@@ -19,6 +19,10 @@ pub fn tests() -> Vec<Trial> {
         let name = format!("show::stage{}_a_conversation_is_drawn", stage.number);
         tests.push(crate::test(name, move || draws(stage)));
     }
+    tests.push(crate::test(
+        "show::each_chapter_opens_with_its_picture",
+        chapters_open_with_pictures,
+    ));
     let pieces = "show::pieces_are_seen_in_the_picture_and_in_the_capture";
     tests.push(crate::test(pieces, pieces_are_seen));
     tests
@@ -43,6 +47,23 @@ fn draws(stage: &'static Stage) -> Result<()> {
     }
     let traced = trace::chrome(&again);
     must_contain(&serde_json::to_string(&traced["traceEvents"])?, "sends")
+}
+
+/// The pictures are made by the command that `docs/src/pictures.chat` names.
+fn chapters_open_with_pictures() -> Result<()> {
+    let book = chat_lab::stage::workspace().join("docs/src");
+    for stage in &STAGES {
+        let picture = format!("pictures/stage{}.svg", stage.number);
+        let chapter = std::fs::read_to_string(book.join(format!("stage{}.md", stage.number)))?;
+        let first = chapter.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default();
+        let words = first.strip_prefix("![").and_then(|line| line.split_once("](")).map(|it| it.0);
+        ensure!(first.ends_with(&format!("]({picture})")), "it opens with {first}: {picture}?");
+        ensure!(words.is_some_and(|words| words.len() > 40), "{picture} is not told in words");
+        let svg = std::fs::read_to_string(book.join(&picture))?;
+        must_contain(&svg, &format!("stage {}: {}", stage.number, stage.idea))?;
+        must_contain(&svg, "hi⏎")?;
+    }
+    Ok(())
 }
 
 fn must_contain(text: &str, part: &str) -> Result<()> {

@@ -96,7 +96,7 @@ impl Picture<'_> {
             self.lane(x, top, bottom, "server", &thread.name);
         }
         if let Some(x) = self.layout.console_x() {
-            self.lane(x, top, bottom, "console", "console");
+            self.lane(x, top, bottom, "console", "printed");
         }
     }
 
