@@ -18,6 +18,8 @@ enum Command {
     Exercises(chat_lab::check::command::ExercisesArguments),
     Play(chat_lab::play::Arguments),
     Proxy(chat_lab::proxy::Arguments),
+    #[command(hide = true)]
+    Load(chat_lab::selftest::load::Arguments),
     Grade(chat_lab::grade::Arguments),
     New(chat_lab::starter::Arguments),
     Selftest(chat_lab::selftest::Arguments),
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Exercises(arguments) => chat_lab::check::command::exercises(&arguments),
         Command::Play(arguments) => chat_lab::play::run(&arguments),
         Command::Proxy(arguments) => chat_lab::proxy::run(arguments),
+        Command::Load(arguments) => chat_lab::selftest::load::run(&arguments),
         Command::Grade(arguments) => chat_lab::grade::run(&arguments),
         Command::New(arguments) => chat_lab::starter::run(&arguments),
         Command::Selftest(arguments) => chat_lab::selftest::run(&arguments),

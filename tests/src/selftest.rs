@@ -2,27 +2,30 @@
 //! seen by a check that names its mistake, every correct one must pass everything, and there must
 //! be no check that nothing fails.
 
+mod carry_out;
+pub mod costs;
+pub mod cover;
 mod exercises;
 mod inspection;
+pub mod load;
+mod matrix;
 mod page;
+mod sample;
+mod under_load;
 
 pub use exercises::{Claim, claims};
-pub use inspection::{Form, Inspection, inspect};
+pub use inspection::{Form, Inspection, Kind, Trouble, inspect};
 pub use page::page;
 
+use crate::stage::workspace;
 use crate::zoo::{self, Animal, Keeper};
 use anyhow::Context;
+use carry_out::{Carried, carry_out};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
-/// Programs that are checked at the same time, each with checks of its own that mostly wait.
-const AT_A_TIME: usize = 2;
+use std::ops::RangeInclusive;
+use std::process::{Command, ExitCode};
 
 /// Shows that every check finds what it should find, and nothing else
 #[derive(Debug, Args)]
@@ -43,6 +46,24 @@ pub struct Arguments {
     /// With --exercises, this exercise alone
     #[arg(long, value_name = "EXERCISE", requires = "exercises")]
     exercise: Option<String>,
+    /// Checks what cargo test checks: the part of the zoo that fails every check
+    #[arg(long, conflicts_with_all = ["only", "short"])]
+    cover: bool,
+    /// Checks what cargo test leaves out, or a part of it that this text chooses (a commit's name)
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["only", "cover"])]
+    sample: Option<String>,
+    /// Checks what cargo test checks while every core is kept busy, once for each of the seeds
+    #[arg(long, conflicts_with_all = ["short", "cover", "sample"])]
+    under_load: bool,
+    /// The seeds, FIRST..LAST
+    #[arg(long, value_parser = seeds, default_value = "1..3", requires = "under_load")]
+    seeds: RangeInclusive<u64>,
+    /// Writes what was seen to the table of the book: tests/zoo/under-load.md or tests/zoo/matrix.md
+    #[arg(long)]
+    write: bool,
+    /// Measures what cargo test chooses by: writes tests/zoo/costs.csv
+    #[arg(long, conflicts_with_all = ["cover", "sample", "under_load"])]
+    costs: bool,
     /// Writes docs/src/zoo.md
     #[arg(long)]
     write_page: bool,
@@ -51,10 +72,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let animals = zoo::all()?;
     if arguments.write_page {
-        let path = crate::stage::workspace().join("docs/src/zoo.md");
-        std::fs::write(&path, page(&animals))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        return Ok(ExitCode::SUCCESS);
+        return write_page(&animals);
     }
     let is_there = |name: &&String| animals.iter().any(|animal| animal.name == **name);
     if let Some(name) = arguments.only.iter().find(|name| !is_there(name)) {
@@ -65,19 +83,77 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.exercises {
         return all_claims(&keeper, &animals, arguments);
     }
-    let chosen: Vec<&Animal> = animals
-        .iter()
-        .filter(|animal| arguments.only.is_empty() || arguments.only.contains(&animal.name))
-        .collect();
-    let results = inspect_all(&keeper, &chosen, arguments)?;
-    let never_failed = match arguments.only.is_empty() {
-        true => never_failed(&results),
-        false => BTreeSet::new(), // of a part, nothing can be said
+    let covered = match arguments.costs {
+        true => Vec::new(), // the table may not be there yet
+        false => cover::cover(&animals, &costs::read()?),
     };
-    let mut out = anstream::stdout();
-    let _ = out.write_all(page::summary(&results, &never_failed).as_bytes()); // a closed pipe is no fault
-    let good = never_failed.is_empty() && !results.iter().any(Inspection::is_bad);
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let only =
+        |animal: &&Animal| arguments.only.is_empty() || arguments.only.contains(&animal.name);
+    if arguments.under_load {
+        let chosen: Vec<&Animal> = covered.iter().filter(only).collect();
+        let seeds = arguments.seeds.clone();
+        return under_load::run(&keeper, &chosen, seeds, arguments.write);
+    }
+    let all: Vec<&Animal> = animals.iter().filter(only).collect();
+    let chosen = match &arguments.sample {
+        Some(text) => left_out(&all, &covered, text)?,
+        None if arguments.cover => covered.iter().collect(),
+        None => all,
+    };
+    let carried = carry_out(&keeper, &chosen, arguments.form(), || ())?;
+    arguments.conclude(&carried, chosen.len() == animals.len())
+}
+
+impl Arguments {
+    fn form(&self) -> Form {
+        match self.short || self.cover || self.costs || self.sample.is_some() {
+            true => Form::Short { seed: 1 },
+            false => Form::Long { rounds: self.rounds },
+        }
+    }
+
+    fn conclude(&self, carried: &Carried, whole: bool) -> anyhow::Result<ExitCode> {
+        let never_failed = match whole || self.cover {
+            true => never_failed(&carried.results),
+            false => BTreeSet::new(), // of a part, nothing can be said
+        };
+        let mut out = anstream::stdout();
+        // A closed pipe is no fault.
+        let _ = out.write_all(page::summary(carried, &never_failed).as_bytes());
+        if self.costs {
+            costs::write(&carried.results)?;
+        }
+        if self.write {
+            matrix::write(carried, self.form())?;
+        }
+        let bad = |result: &Inspection| result.is_bad() || result.is_open();
+        let good = never_failed.is_empty() && !carried.results.iter().any(bad);
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn write_page(animals: &[Animal]) -> anyhow::Result<ExitCode> {
+    let path = workspace().join("docs/src/zoo.md");
+    std::fs::write(&path, page(animals))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A part of what `cargo test` does not carry out.
+fn left_out<'a>(
+    all: &[&'a Animal],
+    covered: &[Animal],
+    text: &str,
+) -> anyhow::Result<Vec<&'a Animal>> {
+    let whole = |animal: &&Animal| {
+        let same = |other: &&Animal| other.name == animal.name && other.killers == animal.killers;
+        animal.is_correct() || !covered.iter().any(|other| same(&other))
+    };
+    let rest: Vec<&Animal> = all.iter().copied().filter(whole).collect();
+    let chosen = sample::sample(&rest, &costs::read()?, text);
+    let names: Vec<&str> = chosen.iter().map(|animal| animal.name.as_str()).collect();
+    println!("{} of {} programs, by {text}: {}\n", chosen.len(), rest.len(), names.join(", "));
+    Ok(chosen)
 }
 
 fn all_claims(
@@ -109,42 +185,21 @@ fn never_failed(results: &[Inspection]) -> BTreeSet<&'static str> {
     all.filter(|name| !failed(name)).collect()
 }
 
-fn inspect_all<'a>(
-    keeper: &Keeper,
-    animals: &[&'a Animal],
-    arguments: &Arguments,
-) -> anyhow::Result<Vec<Inspection<'a>>> {
-    let style = ProgressStyle::with_template("{bar:24} {pos:>3} of {len}, {eta} left  {wide_msg}")?;
-    let bar = ProgressBar::new(animals.len() as u64).with_style(style);
-    let next = AtomicUsize::new(0);
-    let form = if arguments.short { Form::Short } else { Form::Long { rounds: arguments.rounds } };
-    let results = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                while let Some(animal) = animals.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    bar.set_message(animal.name.clone());
-                    let result = inspect(keeper, animal, form);
-                    if let Ok(result) = &result {
-                        bar.suspend(|| tell(result));
-                    }
-                    let mut results = results.lock().expect("no code panics while it holds it");
-                    results.push(result);
-                    bar.inc(1);
-                }
-            });
-        }
-    });
-    bar.finish_and_clear();
-    let results = results.into_inner().expect("as above");
-    let mut results = results.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    results.sort_by_key(|result| animals.iter().position(|a| a.name == result.animal.name));
-    Ok(results)
+/// What a table was measured on.
+fn commit() -> String {
+    let mut command = Command::new("git");
+    command.current_dir(workspace()).args(["describe", "--always", "--dirty"]);
+    let output = command.output().ok().filter(|output| output.status.success());
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
+    said.unwrap_or_else(|| "unknown".to_string())
 }
 
-/// As soon as it is known: the whole takes long.
-fn tell(result: &Inspection) {
-    let mut out = anstream::stdout();
-    let _ = out.write_all(page::entry(result).as_bytes()); // as above
-    let _ = out.flush();
+fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let number = |text: &str| text.parse().map_err(|_| format!("{text} is no number: write 1..20"));
+    let (first, last) = (number(first)?, number(last)?);
+    match first <= last {
+        true => Ok(first..=last),
+        false => Err(format!("{first} comes after {last}: write 1..20")),
+    }
 }

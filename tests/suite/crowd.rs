@@ -2,10 +2,11 @@
 //!
 //! Not for stage 4: two threads for each need more memory mappings than Linux allows by default.
 
+use crate::alone::NotJudged;
 use anyhow::ensure;
 use chat_lab::check::context::PATIENCE;
 use chat_lab::check::target::StartOptions;
-use chat_lab::check::{Context, Exercise, Protocol, Target};
+use chat_lab::check::{Context, Exercise, Protocol, Target, Trouble};
 use chat_lab::peer::Peer;
 use chat_lab::resources::{allow_many_descriptors, of_group};
 use libtest_mimic::Trial;
@@ -44,7 +45,10 @@ fn delivers(stage: u8) -> anyhow::Result<()> {
     let arguments = Exercise::by_name(&format!("stage{stage}"))?.arguments;
     let (target, protocol) = (Target::Stage(stage), Protocol::of_stage(stage));
     let mut ctx = Context::new(&target, protocol, &arguments, 1, 1, String::new());
-    let wrong = |trouble| anyhow::anyhow!("{trouble:?}");
+    let wrong = |trouble| match trouble {
+        Trouble::Inconclusive(why) => anyhow::Error::new(NotJudged(why)),
+        trouble => anyhow::anyhow!("{trouble:?}"),
+    };
     let server = ctx.start(StartOptions::default()).map_err(wrong)?;
     let (address, id) = (server.address, server.process.as_ref().map(|process| process.id()));
     let before = id.and_then(of_group);

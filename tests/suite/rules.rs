@@ -1,6 +1,7 @@
 //! The rules of `protocol.md` against the kit's own stages: one test for each rule and stage,
 //! named after both. They are the same checks that judge a student's program.
 
+use crate::alone::NotJudged;
 use crate::test;
 use anyhow::bail;
 use chat_lab::check::run::{Options, run};
@@ -29,6 +30,9 @@ fn rule(stage: u8, exercise: Exercise, check: &'static Check) -> Trial {
         let options = Options { only: vec![check.name.to_string()], ..Options::default() };
         let report = run(&exercise, &Target::Stage(stage), &options, &|_| ())?;
         for result in report.checks {
+            if result.verdict == Verdict::Inconclusive {
+                bail!(NotJudged(format!("{}\n{}", result.message, result.repeat)));
+            }
             if result.verdict != Verdict::Passed {
                 bail!(
                     "{:?}: {} {}\n{}\nexpected: {}\ngot: {}\n{}\n{}",

@@ -31,9 +31,10 @@ const TWINS: [(&str, &[usize]); 9] = [
 ];
 
 /// The top level, and nothing else.
-const TOP_LEVEL: [&str; 17] = [
+const TOP_LEVEL: [&str; 18] = [
     ".cargo",
     ".ci",
+    ".config",
     ".github",
     ".gitignore",
     "CHANGELOG.md",

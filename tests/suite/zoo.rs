@@ -1,7 +1,10 @@
-//! The checks are right: the short form of `lab selftest`, one test for each program of the zoo.
+//! The checks are right: the part of the zoo that fails every check and passes it, one test for
+//! each program. The rest is for `lab selftest`.
 
-use anyhow::{Context, ensure};
-use chat_lab::selftest::{self, Form};
+use crate::alone::NotJudged;
+use anyhow::{Context, bail, ensure};
+use chat_lab::selftest::cover::{self, cover};
+use chat_lab::selftest::{self, Form, costs};
 use chat_lab::stage;
 use chat_lab::zoo::{self, Animal, Keeper};
 use libtest_mimic::Trial;
@@ -15,17 +18,14 @@ pub fn tests() -> Vec<Trial> {
         crate::test("zoo::every_name_is_there_once", every_name_is_there_once),
         crate::test("zoo::it_is_large_enough_to_prove_something", it_is_large_enough),
         crate::test("zoo::every_check_is_failed_by_a_program", every_check_is_failed),
+        crate::test("zoo::the_cover_covers", the_cover_covers),
     ];
-    let animals = match zoo::all() {
-        Ok(animals) => animals,
-        Err(error) => {
-            tests.push(crate::test("zoo::the_list_can_be_read", || Err(error)));
-            return tests;
-        }
+    let Ok((mut animals, rows)) = the_cover() else {
+        return tests; // those above say why
     };
-    // The stages have their own tests, one for each check: see `rules`.
-    let animals = animals.into_iter().filter(|animal| animal.stage.is_none());
-    tests.extend(animals.map(|animal| {
+    let seconds = |animal: &Animal| cover::seconds(animal, &rows);
+    animals.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
+    tests.extend(animals.into_iter().map(|animal| {
         let what = if animal.is_correct() { "is_correct" } else { "is_named_rightly" };
         let name = format!("zoo::{}_{what}", animal.name.replace('-', "_"));
         crate::test(name, move || inspect(&animal))
@@ -33,13 +33,22 @@ pub fn tests() -> Vec<Trial> {
     tests
 }
 
+fn the_cover() -> anyhow::Result<(Vec<Animal>, Vec<costs::Row>)> {
+    let (animals, rows) = (zoo::all()?, costs::read()?);
+    Ok((cover(&animals, &rows), rows))
+}
+
 fn inspect(animal: &Animal) -> anyhow::Result<()> {
-    let result = selftest::inspect(keeper()?.as_ref(), animal, Form::Short)?;
+    let result = selftest::inspect(keeper()?.as_ref(), animal, Form::Short { seed: 1 })?;
     if let Some(lack) = result.skipped {
         eprintln!("{} skipped: {lack}", animal.name);
         return Ok(());
     }
-    ensure!(!result.is_bad(), "{}", result.troubles.join("\n"));
+    if result.is_open() {
+        bail!(NotJudged(result.unjudged.join("\n")));
+    }
+    let troubles = result.troubles.iter().map(|trouble| trouble.words.as_str());
+    ensure!(!result.is_bad(), "{}", troubles.collect::<Vec<_>>().join("\n"));
     Ok(())
 }
 
@@ -80,6 +89,16 @@ fn every_check_is_failed() -> anyhow::Result<()> {
     let all = chat_lab::check::checks::all().map(|check| check.name);
     let never: Vec<&str> = all.filter(|name| !killers.contains(name)).collect();
     ensure!(never.is_empty(), "no program of zoo.toml must fail {}", never.join(", "));
+    Ok(())
+}
+
+fn the_cover_covers() -> anyhow::Result<()> {
+    let lacks = cover::lacks(&the_cover()?.0, &zoo::all()?);
+    ensure!(
+        lacks.is_empty(),
+        "{}\nAdd a program to zoo.toml; where it is there, cargo lab selftest --costs --only PROGRAM",
+        lacks.join("\n")
+    );
     Ok(())
 }
 

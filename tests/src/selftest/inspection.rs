@@ -1,5 +1,6 @@
 //! What the checks say of one program, and whether that is right.
 
+use super::costs::{NO_NAME, Row, SKIPPED};
 use crate::check::run::{self, Options};
 use crate::check::{Check, Exercise};
 use crate::report::{CheckResult, Report, Verdict};
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Form {
     /// A broken program with the checks alone that are known to find its mistake; a correct one
     /// with the last of its exercises, once.
-    Short,
+    Short { seed: u64 },
     /// Everything; a correct program so often.
     Long { rounds: u64 },
 }
@@ -25,9 +26,30 @@ pub struct Inspection<'a> {
     pub named: BTreeMap<String, BTreeSet<String>>,
     /// The checks that a broken program failed.
     pub failed: BTreeSet<String>,
-    pub troubles: Vec<String>,
+    /// What each check said, and how long it took.
+    pub rows: Vec<Row>,
+    pub troubles: Vec<Trouble>,
+    /// What could not be judged: neither right nor wrong.
+    pub unjudged: Vec<String>,
     /// What this machine lacks.
     pub skipped: Option<&'static str>,
+}
+
+/// What is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    pub kind: Kind,
+    pub words: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A correct program is blamed.
+    FalseAlarm,
+    /// A broken one is not, or not by a check that must.
+    Missed,
+    /// What is said first of a broken one is not its mistake.
+    OtherName,
 }
 
 /// Checks one program against its exercises, with another seed in each round.
@@ -40,7 +62,9 @@ pub fn inspect<'a>(
         animal,
         named: BTreeMap::new(),
         failed: BTreeSet::new(),
+        rows: Vec::new(),
         troubles: Vec::new(),
+        unjudged: Vec::new(),
         skipped: None,
     };
     let target = match keeper.target(animal)? {
@@ -50,33 +74,35 @@ pub fn inspect<'a>(
             return Ok(result);
         }
     };
-    let rounds = match form {
-        Form::Long { rounds } if animal.is_correct() => rounds,
-        _ => 1,
+    let seeds = match form {
+        Form::Long { rounds } if animal.is_correct() => 1..=rounds,
+        Form::Long { .. } => 1..=1,
+        Form::Short { seed } => seed..=seed,
     };
     let exercises = match form {
-        Form::Short => &animal.exercises[animal.exercises.len() - 1..],
+        Form::Short { .. } => &animal.exercises[animal.exercises.len() - 1..],
         Form::Long { .. } => &animal.exercises,
     };
     let exercises = exercises.iter().map(|name| Exercise::by_name(name));
     let exercises: Vec<_> =
         exercises.collect::<Result<_, _>>().with_context(|| animal.name.clone())?;
-    for seed in 1..=rounds {
+    let first = *seeds.start();
+    for seed in seeds {
         for exercise in &exercises {
             // The later rounds need no exercise that is a part of another one.
-            if seed == 1 || !exercises.iter().any(|other| exercise.is_part_of(other)) {
+            if seed == first || !exercises.iter().any(|other| exercise.is_part_of(other)) {
                 let options = options(animal, form, seed);
                 result.judge(&run::run(exercise, &target, &options, &|_| {})?);
             }
         }
     }
-    result.missing();
+    result.conclude(form);
     Ok(result)
 }
 
 fn options(animal: &Animal, form: Form, seed: u64) -> Options {
     let options = Options { seed, only: animal.checks.clone(), ..Options::default() };
-    if form == Form::Short && !animal.is_correct() {
+    if matches!(form, Form::Short { .. }) && !animal.is_correct() {
         // That it fails is what we wait for: once is enough.
         return Options { only: animal.killers.clone(), second_attempts: false, ..options };
     }
@@ -88,19 +114,27 @@ impl Inspection<'_> {
         !self.troubles.is_empty()
     }
 
+    /// Whether only another attempt can tell.
+    pub fn is_open(&self) -> bool {
+        !self.is_bad() && !self.unjudged.is_empty()
+    }
+
     fn judge(&mut self, report: &Report) {
         // What a report says first is what a student repairs first, so it must be the right name.
         // Whatever else fails may be a consequence.
         let mut first = true;
         for check in &report.checks {
+            self.rows.push(self.row(check));
             match check.verdict {
-                Verdict::Failed if self.animal.is_correct() => self.trouble("false alarm", check),
-                Verdict::Inconclusive if self.animal.is_correct() => {
-                    self.trouble("inconclusive", check);
+                Verdict::Failed if self.animal.is_correct() => {
+                    self.trouble(Kind::FalseAlarm, "false alarm", check);
+                }
+                Verdict::Inconclusive if self.has_to_be_judged(check) => {
+                    self.unjudged.push(told("could not be judged", check));
                 }
                 Verdict::Failed => {
                     if first && !is_rightly_named(self.animal, check) {
-                        self.trouble("wrong name first", check);
+                        self.trouble(Kind::OtherName, "wrong name first", check);
                     }
                     first = false;
                     self.undeclared(check);
@@ -119,26 +153,52 @@ impl Inspection<'_> {
         if let (Some(check), Some(name)) = (check, &result.misconception)
             && !run::is_declared(check, name)
         {
-            self.trouble("not among what it declares", result);
+            self.trouble(Kind::OtherName, "not among what it declares", result);
         }
     }
 
-    fn trouble(&mut self, what: &str, check: &CheckResult) {
-        self.troubles.push(format!(
-            "{what}: {} named {}: {}\n{}",
-            check.name,
-            called(check),
-            check.message,
-            check.repeat
-        ));
+    fn row(&self, check: &CheckResult) -> Row {
+        let said = match (check.verdict, &check.misconception) {
+            (Verdict::Failed, Some(name)) => name.clone(),
+            (Verdict::Failed, None) => NO_NAME.to_string(),
+            (verdict, _) => format!("{verdict:?}").to_lowercase(),
+        };
+        Row {
+            program: self.animal.name.clone(),
+            check: check.name.clone(),
+            said,
+            seconds: (check.seconds * 10.0).round() / 10.0,
+        }
     }
 
-    /// What should have been found and was not.
-    fn missing(&mut self) {
+    /// Of a broken program, what its killers say; of a correct one, what all say.
+    fn has_to_be_judged(&self, check: &CheckResult) -> bool {
+        self.animal.is_correct() || self.animal.killers.contains(&check.name)
+    }
+
+    fn trouble(&mut self, kind: Kind, what: &str, check: &CheckResult) {
+        self.troubles.push(Trouble { kind, words: told(what, check) });
+    }
+
+    /// Adds what should have been seen and was not. As long as a killer is not judged, nobody knows
+    /// whether that is missed, and what is said first may be a consequence.
+    fn conclude(&mut self, form: Form) {
         let names = self.animal.names.iter().filter(|name| !self.named.contains_key(*name));
-        self.troubles.extend(names.map(|name| format!("survived: nothing named {name}")));
+        let names = names.map(|name| format!("survived: nothing named {name}"));
         let killers = self.animal.killers.iter().filter(|name| !self.failed.contains(*name));
-        self.troubles.extend(killers.map(|name| format!("survived: it did not fail {name}")));
+        let killers = killers.map(|name| format!("survived: it did not fail {name}"));
+        let asked =
+            |name: &&String| self.rows.iter().any(|row| row.check == **name && row.said != SKIPPED);
+        let correct = self.animal.is_correct() && matches!(form, Form::Short { .. });
+        let chosen = self.animal.checks.iter().filter(|name| correct && !asked(name));
+        let chosen = chosen.map(|name| format!("not carried out: {name}"));
+        let missed = names.chain(killers).chain(chosen);
+        let missed: Vec<Trouble> =
+            missed.map(|words| Trouble { kind: Kind::Missed, words }).collect();
+        self.troubles.extend(missed);
+        if !self.unjudged.is_empty() {
+            self.troubles.retain(|trouble| trouble.kind == Kind::FalseAlarm);
+        }
     }
 }
 
@@ -148,6 +208,10 @@ pub fn is_rightly_named(animal: &Animal, check: &CheckResult) -> bool {
         Some(name) => animal.names.contains(name),
         None => animal.names.is_empty(),
     }
+}
+
+fn told(what: &str, check: &CheckResult) -> String {
+    format!("{what}: {} named {}: {}\n{}", check.name, called(check), check.message, check.repeat)
 }
 
 fn called(check: &CheckResult) -> &str {

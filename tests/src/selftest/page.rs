@@ -1,6 +1,7 @@
 //! What the self-test has to tell: on the terminal, and in the book.
 
 use super::Inspection;
+use super::carry_out::Carried;
 use crate::zoo::Animal;
 use anstyle::{AnsiColor, Style};
 use std::collections::BTreeSet;
@@ -12,10 +13,11 @@ const FAINT: Style = Style::new().dimmed();
 /// One program: which checks named what, and what is not as it must be.
 pub fn entry(result: &Inspection) -> String {
     let name = &result.animal.name;
-    let mut text = match (result.skipped, result.is_bad()) {
-        (Some(lack), _) => format!("{FAINT}– {name}: skipped: {lack}{FAINT:#}\n"),
-        (None, true) => format!("{BAD}✗ {name}{BAD:#}\n"),
-        (None, false) => format!("{GOOD}✓{GOOD:#} {name}\n"),
+    let mut text = match result.skipped {
+        Some(lack) => format!("{FAINT}– {name}: skipped: {lack}{FAINT:#}\n"),
+        None if result.is_bad() => format!("{BAD}✗ {name}{BAD:#}\n"),
+        None if result.is_open() => format!("? {name}\n"),
+        None => format!("{GOOD}✓{GOOD:#} {name}\n"),
     };
     for (misconception, checks) in &result.named {
         let checks = checks.iter().cloned().collect::<Vec<_>>().join(", ");
@@ -23,26 +25,32 @@ pub fn entry(result: &Inspection) -> String {
         text += &format!("    {also}{misconception} {FAINT}by {checks}{FAINT:#}\n");
     }
     for trouble in &result.troubles {
-        text += &format!("    {BAD}{}{BAD:#}\n", trouble.replace('\n', "\n    "));
+        text += &format!("    {BAD}{}{BAD:#}\n", trouble.words.replace('\n', "\n    "));
+    }
+    for words in &result.unjudged {
+        text += &format!("    {}\n", words.replace('\n', "\n    "));
     }
     text
 }
 
-pub fn summary(results: &[Inspection], never_failed: &BTreeSet<&str>) -> String {
+pub fn summary(carried: &Carried, never_failed: &BTreeSet<&str>) -> String {
+    let results = &carried.results;
     let count = |wanted: fn(&&Inspection) -> bool| results.iter().filter(wanted).count();
-    let bad: Vec<_> = results.iter().filter(|result| result.is_bad()).collect();
-    let verdict = match bad.len() {
+    let bad = |result: &&Inspection| result.is_bad() || result.is_open();
+    let verdict = match results.iter().filter(bad).count() {
         0 => "all as it must be".to_string(),
         bad => format!("{bad} not as it must be"),
     };
     let mut text = format!(
-        "\n{} broken programs, {} correct ones, {} skipped: {verdict}\n",
+        "\n{} broken programs, {} correct ones, {} skipped, {} tried again alone: {verdict}\n",
         count(|result| !result.animal.is_correct()),
         count(|result| result.animal.is_correct()),
         count(|result| result.skipped.is_some()),
+        carried.again,
     );
-    for result in bad {
-        text += &format!("  {BAD}✗ {}{BAD:#}\n", result.animal.name);
+    for result in results.iter().filter(bad) {
+        let open = if result.is_open() { ": could not be judged, alone either" } else { "" };
+        text += &format!("  {BAD}✗ {}{open}{BAD:#}\n", result.animal.name);
     }
     for name in never_failed {
         text += &format!("  {BAD}✗ no program fails {name}{BAD:#}\n");
@@ -55,6 +63,8 @@ pub fn page(animals: &[Animal]) -> String {
     let broken = animals.iter().filter(|animal| !animal.is_correct());
     let correct = animals.iter().filter(|animal| animal.is_correct());
     let mut text = String::from(PAGE_HEAD);
+    text += &recorded("under-load.md", "");
+    text += &recorded("matrix.md", "## Everything, once\n\n");
     text += "## Broken programs\n\n| program | in | exercise | what is named | by |\n|---|---|---|---|---|\n";
     for animal in broken {
         text += &format!(
@@ -79,6 +89,14 @@ pub fn page(animals: &[Animal]) -> String {
     text
 }
 
+/// What a run has written beside the programs, if one has.
+fn recorded(name: &str, heading: &str) -> String {
+    match crate::zoo::folder().join(name).exists() {
+        true => format!("{heading}{{{{#include ../../tests/zoo/{name}}}}}\n\n"),
+        false => String::new(),
+    }
+}
+
 const PAGE_HEAD: &str = "# The zoo
 
 <!-- Written by `cargo lab selftest --write-page`. -->
@@ -92,9 +110,24 @@ checks against all of them and fails
 - if a correct program fails anything, in any of ten rounds with ten seeds. (An exercise that is a part
   of another one of the same program is carried out in the first round alone.)
 
-`cargo test` runs the short form: each broken program against the checks of this table alone, each
-correct program once. Programs in Python, C, JavaScript, Java or Perl are skipped, and said to be,
-where the machine has no `python3`, C compiler, `node`, `javac` or `perl`.
+What the machine is too busy to show is neither right nor wrong: it is tried again alone at the end, and
+only then it is a fault of the lab (\"could not be judged\"). Programs in Python, C, JavaScript, Java
+or Perl are skipped, and said to be, where the machine has no `python3`, C compiler, `node`, `javac`
+or `perl`.
+
+| command | carries out |
+|---|---|
+| `cargo test` | a *cover*: programs that fail every check and have every misconception of the table below, and every check once on a correct program in another language |
+| `cargo lab selftest --cover` | the same, with what each check says |
+| `cargo lab selftest --short` | every broken program against the checks of the table below alone, every correct one once (CI, on every push) |
+| `cargo lab selftest --sample TEXT` | some of what `cargo test` leaves out, chosen by the text (`.ci/run`, by the commit) |
+| `cargo lab selftest` | everything (CI, every night); with `--write`, its matrix as a table: `tests/zoo/matrix.md`, which `cargo lab selftest --write-page` then shows here |
+| `cargo lab selftest --under-load` | the cover, on a machine that is kept busy: see below |
+| `cargo lab selftest --costs` | measures what the cover is chosen by: `tests/zoo/costs.csv` |
+
+The cover is computed (`tests/src/selftest/cover.rs`): of the checks that alone name a program's mistake, the
+cheapest that show something new, without those that show nothing alone in the end. A program in it is
+met by those checks alone.
 
 Many of the correct programs in other languages were written from [the protocol](protocol.md) alone, by
 somebody who had not seen the checks: their words, their extra notices and their designs are their
@@ -121,5 +154,12 @@ wrote, so that the other mistakes show. What is said of them and is not named he
   join the lines of its flood; `sendall-in-turn-py` shows it.
 - Running out of descriptors ends all three. 002 and 003 queue five and 128 connections, and what the
   kernel has not queued comes seconds later, so the check may see it or not.
+
+## Under load
+
+Thirty laptops in a lab are busy, and a check must not mind. `cargo lab selftest --under-load --seeds 1..20
+--write` carries the cover out while two processes for each core do nothing but spin and another one writes
+to the disk, and writes this table. *Again, alone* could not be judged at first; the load's share is the
+part of the machine's processor time that went to it.
 
 ";
