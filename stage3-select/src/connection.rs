@@ -165,7 +165,7 @@ impl Connection {
                 Ok(count @ 1..) => self.outbox.sent(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {} // by a signal: again
-                result => return Err(self.give_up(result)),
+                result => return Err(self.give_up(result)), // an error, or no byte taken
             }
         }
         self.note_progress(self.outbox.len() < owed);
@@ -205,7 +205,7 @@ impl Connection {
     }
 
     /// The client has ended its side.
-    pub fn has_said_all(&mut self) {
+    pub fn note_its_end(&mut self) {
         self.say_goodbye(Phase::SaidAll);
     }
 
@@ -285,7 +285,7 @@ mod tests {
         let heard: Vec<String> = BufReader::new(client).lines().map(Result::unwrap).collect();
         assert_eq!(heard, ["! bye"]);
         assert!(!connection.is_over()); // until the client has ended its side too
-        connection.has_said_all();
+        connection.note_its_end();
         assert!(connection.is_over());
     }
 }

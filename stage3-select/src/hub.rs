@@ -1,7 +1,8 @@
 //! Layer: the hand-over. All clients, and the chat that they have: what they say goes in, what is
 //! decided becomes lines in their outboxes.
 //!
-//! *This stage owns the state.* There is one thread, so whoever is here is alone: no lock, no mail.
+//! *This stage owns the state.* There is one thread, so whoever is here is alone. It needs
+//! neither the lock of stage 4 nor the mail of stage 5.
 
 use std::net::SocketAddr;
 
@@ -45,7 +46,7 @@ impl Hub {
 
     // ANCHOR: obey
     /// Obeys the lines that one read has completed. Each one is carried out before the next one is
-    /// looked at: it may be the last that counts.
+    /// looked at: after `exit` none counts.
     pub fn obey(&mut self, from: ClientId) {
         let (before, mut lines) = (self.bytes_left(from), 0);
         while let Some(connection) = self.connections.get_mut(from)
@@ -73,7 +74,7 @@ impl Hub {
         self.users.leave(client, &mut self.effects);
         self.carry_out();
         if let Some(connection) = self.connections.get_mut(client) {
-            connection.has_said_all();
+            connection.note_its_end();
             self.to_write.push(client);
         }
     }
@@ -105,6 +106,7 @@ impl Hub {
                 Effect::Send { to, line } => {
                     let Some(connection) = self.connections.get_mut(to) else { continue };
                     if connection.outbox.is_empty() {
+                        // Else it is in the list already, or the kernel will say when there is room.
                         self.to_write.push(to);
                     }
                     if let Err(Full) = connection.put(self.effects.text(line)) {

@@ -48,7 +48,7 @@ impl Outbox {
 
     /// The socket has taken so many bytes of what is owed.
     pub fn sent(&mut self, count: usize) {
-        let last = self.bytes.drain(..count).next_back();
+        let last = self.bytes.drain(..count).next_back(); // looks at one, and takes out all
         self.in_mid_line = last.is_some_and(|byte| byte != b'\n');
         if self.bytes.is_empty() {
             self.bytes = VecDeque::new();

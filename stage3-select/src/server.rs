@@ -31,7 +31,8 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Newcomers in one wake-up: a storm of them shall not keep the others waiting.
 const ACCEPTS_PER_WAKE_UP: usize = 256;
 
-/// A client's token is its `ClientId`.
+/// A token is what mio gets with a socket, and gives back with each event of it: for a client its
+/// `ClientId`, for the listener a number that no client has.
 const LISTENER: Token = Token(usize::MAX);
 
 struct Server {
@@ -108,9 +109,10 @@ impl Server {
         for event in &*events {
             let client = ClientId(event.token().0);
             if event.token() == LISTENER {
-                self.has_newcomers = self.pause.is_zero(); // else its time comes
+                self.has_newcomers = self.pause.is_zero(); // else it rests until its deadline
             } else if let Some(connection) = self.hub.connection(client) {
                 if connection.note_readable(event) {
+                    // Who was known to be readable before is in the list already.
                     self.to_read.push_back(client);
                 }
                 if event.is_writable() && !connection.outbox.is_empty() {
@@ -123,6 +125,8 @@ impl Server {
     }
     // ANCHOR_END: wait
 
+    /// What counts is the deadline in the connection. The one in the list may be older: the hub
+    /// writes too, when an outbox is full, and what a client takes then gives it more time.
     fn end_what_takes_too_long(&mut self) {
         let now = Instant::now();
         while let Some(socket) = self.deadlines.take_expired(now) {
@@ -214,6 +218,8 @@ impl Server {
     // ANCHOR_END: read
 
     // ANCHOR: write
+    /// Hands over what one client is owed. Here a client is forgotten, too: when it has said all, and
+    /// nothing is owed to it any more.
     fn write(&mut self, client: ClientId) {
         let Some(connection) = self.hub.connection(client) else { return };
         let owed = connection.outbox.len();
@@ -229,6 +235,7 @@ impl Server {
             }
             Err(error) => {
                 explain!("{} takes nothing any more: {error}", self.hub.who(client));
+                // What it said before still counts. Reading on finds that, and then its end.
                 self.to_read.push_back(client);
             }
         }

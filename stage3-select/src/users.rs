@@ -49,6 +49,8 @@ impl Users {
     }
 
     // ANCHOR: apply
+    /// Obeys one line; or says what is wrong with one that the decoder has refused. Who has a name is no
+    /// browser, and may write what looks like one.
     pub fn apply(
         &mut self,
         from: ClientId,

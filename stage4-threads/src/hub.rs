@@ -64,7 +64,8 @@ impl Hub {
     }
 
     // ANCHOR: obey
-    /// Obeys the lines that one read has brought.
+    /// Obeys the lines that one read has brought. Each one is carried out before the next one is looked
+    /// at: after `exit` none counts.
     pub fn obey(&self, client: ClientId, lines: &mut LineDecoder) -> Standing {
         self.turn(|chat| {
             while let Some(line) = lines.next_line() {

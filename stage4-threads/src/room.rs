@@ -205,7 +205,8 @@ impl Display for Person {
     }
 }
 
-/// What a client makes of a line that it receives.
+/// What a client makes of a line that it receives. It stands here, and not in `client.rs`, because only
+/// this file knows the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The server wants a name.

@@ -1,4 +1,4 @@
-//! Layer: the design. Accept, read, hand over, write: the server on one screen.
+//! Layer: the design. Accept, read, hand over, write.
 //!
 //! Each client has two threads. One waits for what the client says, the other one for what the
 //! client is owed. Each waits in the kernel for one thing only, so neither needs to ask whether it
@@ -121,6 +121,7 @@ fn read(hub: &Hub, client: ClientId, connection: &Connection, time_to_register: 
         lines.push(read);
         match hub.obey(client, &mut lines) {
             Standing::Nameless => {}
+            // It has just got its name: there is no deadline any more.
             Standing::Member if until.take().is_some() => connection.read_without_limit(),
             Standing::Member => {}
             Standing::Gone => return,

@@ -35,7 +35,7 @@ struct Running;
 
 impl Running {
     fn new() -> io::Result<Running> {
-        let running = Running;
+        let running = Running; // before it is counted: its drop takes the count back, also below
         if RUNNING.fetch_add(1, Ordering::Relaxed) >= threads_max() {
             return Err(io::Error::other("a higher vm.max_map_count allows more threads"));
         }

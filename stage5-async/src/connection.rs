@@ -61,7 +61,7 @@ impl Connection {
         loop {
             self.socket.readable().await?;
             match self.try_read(lines) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {} // somebody was wrong: again
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {} // it was not readable after all: again
                 result => return result,
             }
         }

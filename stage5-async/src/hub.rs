@@ -124,7 +124,7 @@ impl Hub {
             Letter::Line { client, line } => self.obey(client, line),
             Letter::Evict { client, why } => self.evict(client, why),
             Letter::Left { client } => self.leave(client),
-            Letter::ShutDown => self.shut_down(),
+            Letter::ShutDown => self.shut_down(), // `run` has seen to it
         }
     }
 

@@ -1,15 +1,20 @@
 //! Stage 5, async: rooms, commands and roles for any number of clients, on one thread.
 //!
-//! Read it in layers. The first line of each file names its layer.
+//! Read it in layers. The first line of each file names its layer. A minute stands for fifteen lines;
+//! twins are the files of stages 3 and 4, and need not be read again.
 //!
 //! | layer | files | minutes |
 //! |---|---|---|
-//! | the design | `server` | 15 |
-//! | the meaning | `command`, `effects`, `state` | 40 |
-//! | the hand-over | `hub`, `outbox`, `table` | 15 |
-//! | the bytes | `connection`, `line` | 15 |
-//! | the rare faults | `admission`, `pace`, `limits`, `password`, `accept`, `advice`, `console` | 25 |
-//! | the other end | `client`, `terminal` | 15 |
+//! | the design | `server` | 16 |
+//! | the meaning | `command`, `effects` (twin), `state` | 25 |
+//! | the meaning, room by room | `state/`, in the order that `state` names | 48 |
+//! | the hand-over | `hub`, `outbox`, `table` (twin) | 25 |
+//! | the bytes | `connection`, `line` (twin) | 20 |
+//! | the rare faults | `admission`, `pace`, `limits`, `password`, `accept` (twin), `advice` (twin), `console` (twin) | 37 |
+//! | the other end | `client`, `terminal` | 25 |
+//!
+//! `explain!` prints what `-v` shows, and nothing without it: read over it. A rule, such as L8, is one of
+//! those in `docs/src/protocol.md`.
 
 mod accept;
 mod admission;

@@ -25,7 +25,7 @@ impl Bucket {
     // ANCHOR: take
     /// Takes a token, or says how long none will be there.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let full_at = self.full_at.max(now) + self.interval;
+        let full_at = self.full_at.max(now) + self.interval; // if it were taken
         let wait = full_at.saturating_duration_since(now + self.fills_in);
         if !wait.is_zero() {
             return Err(wait);

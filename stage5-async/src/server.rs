@@ -68,7 +68,9 @@ pub async fn run(
 // ANCHOR_END: run
 
 struct Server {
+    /// How much of everything there may be, as the command line says.
     limits: Rc<Limits>,
+    /// Who may come in. Gives each client a *seat*, which also says how often it may speak.
     admission: Rc<RefCell<Admission>>,
     /// Where letters to the hub are posted.
     mail: mpsc::Sender<Letter>,

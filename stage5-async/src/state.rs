@@ -1,8 +1,8 @@
 //! Layer: the meaning. Who is connected, who is in which room, and who hears what (rules S5.1 to S5.10).
 //! Pure: no socket, no clock, no task, no output. Every word that a client hears is in this folder.
 //!
-//! Reading order: this file, `people` (names), `places` (rooms), `talk`, `room` (what one room knows),
-//! `commands` (how a line finds its command). `operators` and `admin` can be left out: they
+//! Reading order: this file, `commands` (how a line finds its command), `names` (which are good), `people`
+//! (who has one), `room` (what one room knows), `places` (entering rooms), `talk`. `operators` and `admin` can be left out: they
 //! have many rules, and no idea that is not in the others.
 
 mod admin;
@@ -75,7 +75,7 @@ pub enum Eviction {
     NoNameInTime,
 }
 
-/// The four verbs, as in every stage, and the end.
+/// The four verbs, as in stages 3 and 4 (`arrive`, `apply`, `evict`, `leave`), and the end.
 impl Rooms {
     pub fn new(limits: Rc<Limits>, password: Option<String>) -> Rooms {
         Rooms {

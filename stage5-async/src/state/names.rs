@@ -29,7 +29,7 @@ pub fn fold(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// ASCII only: letters of other alphabets that look alike would be different names (fault 25).
+/// ASCII only: letters of other alphabets that look alike would be different names.
 fn is_word(text: &str, max: usize) -> bool {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     (1..=max).contains(&text.len()) && text.chars().all(is_allowed)
