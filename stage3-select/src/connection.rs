@@ -1,4 +1,4 @@
-//! Layer: the hand-over. One client: its socket, the line that it has not finished, what it is owed,
+//! Layer: the bytes. One client: its socket, the line that it has not finished, what it is owed,
 //! and how it ends.
 
 use std::borrow::Cow;

@@ -5,9 +5,8 @@
 //!
 //! - The design, 15 minutes: `server.rs`. Who waits for whom.
 //! - The meaning, 19 minutes: `command.rs`, `effects.rs`, `users.rs`. What a line means.
-//! - The hand-over, 28 minutes: `hub.rs`, `outbox.rs`, `connection.rs`, `table.rs`. From who speaks to
-//!   who hears.
-//! - The bytes, 11 minutes: `line.rs`.
+//! - The hand-over, 14 minutes: `hub.rs`, `outbox.rs`, `table.rs`. From who speaks to who hears.
+//! - The bytes, 25 minutes: `connection.rs`, `line.rs`. What the socket takes and brings.
 //! - The rare faults, 21 minutes, to be left out at first: `accept.rs` and `advice.rs`, as in stage 1;
 //!   `deadlines.rs`, `console.rs`.
 //! - The other end, 8 minutes: `client.rs`.

@@ -82,6 +82,7 @@ impl Outbox {
             if let Some(is_filled) = self.try_take(batch) {
                 return is_filled;
             }
+            // Who has just been sent something may be sent more soon: the memory stays for a moment.
             self.keep_memory(batch, BUSY_BYTES_KEPT);
             if batch.capacity() > 0
                 && Box::pin(timeout(BUSY_WAIT, self.bell.notified())).await.is_ok()

@@ -161,6 +161,7 @@ impl Rooms {
             return Ok(());
         }
         self.check_may_speak(from, &id)?;
+        // `one_more` asks whether one fits to those that are there: here the last byte, to all others.
         let (last_byte, max) = (text.len() - 1, self.limits.topic_bytes);
         one_more(last_byte, max, "the topic has too many bytes", "--topic-bytes")?;
         self.room_mut(&id).set_topic(text);
