@@ -147,13 +147,14 @@ fn correct(animals: &[Animal], rows: &[Row]) -> Vec<Animal> {
     parts.collect()
 }
 
-/// A check that is newer than the table: it should be passed.
+/// A check that is newer than the table: it should be passed, by a program that can be told flags,
+/// in case it needs some. The stages pass it anyway.
 fn not_in_the_table<'a>(able: impl Iterator<Item = &'a Animal>, rows: &[Row]) -> Vec<Row> {
     let known: BTreeSet<_> =
         rows.iter().map(|row| (row.program.as_str(), row.check.as_str())).collect();
     let exercises = Exercise::all().unwrap_or_default(); // tests of their own say what is wrong there
     let mut unknown = Vec::new();
-    for animal in able {
+    for animal in able.filter(|animal| animal.arguments.contains("{flags}")) {
         let last = animal.exercises.last();
         let exercise = exercises.iter().find(|exercise| Some(&exercise.name) == last);
         let checks = exercise.and_then(|exercise| exercise.checks().ok()).unwrap_or_default();
@@ -179,22 +180,17 @@ pub fn seconds(animal: &Animal, rows: &[Row]) -> f64 {
     if known > 0.0 { known } else { UNKNOWN_SECONDS }
 }
 
-/// What a cover of these programs lacks, in words.
+/// What a cover of these programs lacks, in words. That each check is passed is shown by the stages,
+/// for each of them: what is beside them is chosen by the table.
 pub fn lacks(cover: &[Animal], animals: &[Animal]) -> Vec<String> {
     let killed: BTreeSet<&str> =
         cover.iter().flat_map(|animal| &animal.killers).map(String::as_str).collect();
     let named: BTreeSet<&str> =
         cover.iter().flat_map(|animal| &animal.names).map(String::as_str).collect();
-    let correct = cover.iter().filter(|animal| animal.is_correct());
-    let passed: BTreeSet<&str> =
-        correct.flat_map(|animal| &animal.checks).map(String::as_str).collect();
     let mut lacks = Vec::new();
     for check in checks::all() {
         if !killed.contains(check.name) {
             lacks.push(format!("no program of the cover fails {}", check.name));
-        }
-        if !passed.contains(check.name) {
-            lacks.push(format!("no correct program of the cover passes {}", check.name));
         }
     }
     let all: BTreeSet<&str> =

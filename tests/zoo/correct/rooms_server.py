@@ -232,6 +232,7 @@ class Server:
         self.clients = set()
         self.names = {}  # folded -> Client
         self.per_address = {}
+        self.buckets = {}  # address: connections left, and when that was so
         self.lobby = Room("#lobby")
         self.rooms = {"#lobby": self.lobby}
         self.tasks = set()
@@ -308,6 +309,20 @@ class Server:
         most = self.limits.clients_per_address
         if most and self.per_address.get(ip, 0) >= most:
             return f"there are {most} clients from {ip} already (--clients-per-address)"
+        return self.too_often(ip)
+
+    def too_often(self, ip):
+        """Each address has a bucket of connections that fills again by the minute."""
+        most = self.limits.connects_per_minute
+        if most == 0:
+            return None
+        now = time.monotonic()
+        left, since = self.buckets.get(ip, (most, now))
+        left = min(most, left + (now - since) * most / 60)
+        if left < 1:
+            self.buckets[ip] = (left, now)
+            return f"{ip} connects too often (--connects-per-minute)"
+        self.buckets[ip] = (left - 1, now)
         return None
 
     def goodbye(self, client, reason=""):
@@ -718,6 +733,7 @@ def arguments():
         ("max-clients", 0), ("clients-per-address", 250), ("max-rooms", 1000),
         ("rooms-per-client", 20), ("bans-per-room", 100), ("topic-bytes", 300),
         ("lines-per-second", 20), ("seconds-to-register", 60), ("bytes-owed", 1048576),
+        ("connects-per-minute", 120),
     ]:
         parser.add_argument(f"--{flag}", type=int, default=usual, metavar="N")
     return parser.parse_args()

@@ -15,7 +15,12 @@ pub static CHECKS: &[Check] = &[
     check("a-kick-is-told-and-ends-the-hearing", "S5.6", KICKED, kick),
     check("nothing-is-delivered-after-the-kick", "S5.7", KICKED, racing_kick),
     check("a-ban-removes-and-keeps-out", "S5.6", BAN, ban),
-    check("a-ban-of-an-address-spares-who-says-it", "S5.6", BAN, ban_of_address),
+    check(
+        "a-ban-of-an-address-spares-who-says-it",
+        "S5.6",
+        &["ban-evaded", "kicked-still-hears"],
+        ban_of_address,
+    ),
     check("a-key-keeps-out-who-does-not-know-it", "S5.7", &["key-ignored"], key),
     check("a-full-room-lets-nobody-in", "S5.7", &["role-not-checked"], limit),
     check("a-muted-member-reaches-nobody", "S5.7", &["role-not-checked"], mute),
@@ -23,7 +28,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "who-is-refused-hears-nothing-and-stays-where-it-was",
         "S5.7",
-        &["leaks-across-rooms"],
+        &["leaks-across-rooms", "key-ignored"],
         refused,
     ),
 ];

@@ -89,7 +89,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "at-the-end-of-its-input-it-goes-on-listening",
         "L10",
-        &["spins-on-stdin-eof", "ignores-eof"],
+        &["spins-on-stdin-eof", "ignores-eof", "spins-on-server-eof"],
         &[SENDS],
         end_of_input,
     ),

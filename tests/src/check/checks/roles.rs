@@ -8,10 +8,15 @@ const ROLE: &[&str] = &["role-not-checked"];
 const OUTLIVES: &[&str] = &["room-outlives-itself"];
 
 pub static CHECKS: &[Check] = &[
-    check("who-founds-a-room-is-its-operator", "S5.6", &[], founder),
+    check("who-founds-a-room-is-its-operator", "S5.6", ROLE, founder),
     check("operators-alone-may-do-what-operators-do", "S5.6", ROLE, operators_alone),
     check("the-lobby-has-no-operator", "S5.6", ROLE, lobby),
-    check("the-right-is-given-and-taken", "S5.6", ROLE, op_and_deop),
+    check(
+        "the-right-is-given-and-taken",
+        "S5.6",
+        &["role-not-checked", "room-outlives-itself"],
+        op_and_deop,
+    ),
     check("the-one-who-is-alone-stays-operator", "S5.6", OUTLIVES, alone),
     check(
         "the-member-who-is-there-longest-follows-the-last-operator",
