@@ -74,7 +74,7 @@ impl Animal {
 #[derive(Debug)]
 pub struct Keeper {
     zoo: PathBuf,
-    python: Option<&'static str>,
+    python: Option<String>,
     compiler: Option<&'static str>,
     node: bool,
     java: bool,
@@ -87,7 +87,7 @@ impl Keeper {
     pub fn new(zoo: PathBuf) -> anyhow::Result<Keeper> {
         Ok(Keeper {
             zoo,
-            python: ["python3", "python"].into_iter().find(|name| is_python_3(name)),
+            python: ["python3", "python"].into_iter().find_map(python_3),
             // The programs use POSIX sockets.
             compiler: ["cc", "gcc", "clang"].into_iter().find(|name| cfg!(unix) && answers(name)),
             node: answers("node"),
@@ -104,8 +104,8 @@ impl Keeper {
         }
         let path = self.source(animal)?;
         let mut words = match animal.language() {
-            "Python" => match self.python {
-                Some(python) => vec![python.to_string(), text(&path)],
+            "Python" => match &self.python {
+                Some(python) => vec![python.clone(), text(&path)],
                 None => return Ok(Err("no python3")),
             },
             "C" => match self.compiler {
@@ -220,9 +220,13 @@ fn answers(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn is_python_3(program: &str) -> bool {
-    let output = Command::new(program).arg("--version").output();
-    output.is_ok_and(|output| output.stdout.starts_with(b"Python 3"))
+/// Where the interpreter itself is. What the name stands for may be a script that looks for it (pyenv's
+/// does), and takes longer for that than most of the programs run.
+fn python_3(name: &str) -> Option<String> {
+    let ask = "import sys; assert sys.version_info >= (3,); print(sys.executable)";
+    let output = Command::new(name).args(["-c", ask]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?.trim().to_string();
+    (output.status.success() && !path.is_empty()).then_some(path)
 }
 
 /// Builds the program of the zoo, as the lab itself was built.
