@@ -52,7 +52,9 @@ pub const SEEN_BY_ALL: &[&str] =
 pub fn page() -> String {
     let mut text = "# Misconceptions\n\nWhat beginners' chat programs get wrong, so that it can be seen \
         from outside. The lab names them by these names. Each entry says what goes wrong, and what to do \
-        instead.\n"
+        instead. Many of them are \
+        sentences of the documents that this kit began with: [there](documents.md) each can be tried on their own \
+        program and on a stage.\n"
         .to_string();
     let mut group = "";
     for entry in all() {

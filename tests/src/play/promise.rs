@@ -319,7 +319,7 @@ impl Why {
             Why::OneConnection => "only the two ends of the connection hear each other",
             Why::Alone => "nobody else is there",
             Why::ServerGone => "who sat at the server has left, and the server with them",
-            Why::PublicOnly => "its protocol has no private lines; its threads could carry them",
+            Why::PublicOnly => "its protocol has no private lines; threads could do it",
             Why::NotThere => "the server tells the speaker: no such user",
             Why::NotTold => "the design tells nobody who comes or goes",
         }
