@@ -192,7 +192,9 @@ fn play(lines: &[String]) -> anyhow::Result<()> {
 fn lacking(comment: &str) -> Option<&'static str> {
     let no_ipv6 = || TcpListener::bind("[::1]:0").is_err();
     match comment.split([':', ',', '.']).next().unwrap_or_default() {
-        "By hand" => Some("it takes long, or shows what differs too much; it was run by hand"),
+        "By hand" => Some(
+            "it takes long, or shows what differs from terminal to terminal: it was typed by hand",
+        ),
         "Linux" if !cfg!(target_os = "linux") => Some("this is not Linux"),
         "Linux and macOS" if !cfg!(unix) => Some("this is not Linux or macOS"),
         "IPv6" if no_ipv6() => Some("this machine has no IPv6"),
