@@ -53,14 +53,15 @@ impl Question {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let said = self.answer.as_deref().unwrap_or("nothing");
+        let said =
+            self.answer.as_ref().map_or("none".to_string(), |answer| format!("\"{answer}\""));
         let mark = match (self.right, &self.answer) {
             (_, None) => "",
             (Some(true), _) => " Right.",
             (Some(false), _) => " Wrong.",
             (None, _) => " Undecided.",
         };
-        write!(f, "{} You said {said}; it was {}.{mark}", self.question, self.found)
+        write!(f, "{} Your answer: {said}. It was {}.{mark}", self.question, self.found)
     }
 }
 
@@ -140,7 +141,7 @@ fn least(comparison: &Comparison, scenario: Scenario) -> Vec<(String, String)> {
     first.into_iter().map(name).map(|name| (name.clone(), name)).collect()
 }
 
-/// What the one who does not read did to the others, for each server where that is known.
+/// What the one who does not read did to the others, for each server; none, if one is undecided.
 fn effects(comparison: &Comparison) -> Vec<(String, String)> {
     let effect = |contestant| {
         let answer = match effect(comparison, contestant)? {
@@ -152,7 +153,7 @@ fn effects(comparison: &Comparison) -> Vec<(String, String)> {
         let shown = format!("\"{answer}\" in {}", comparison.name(contestant));
         Some((answer.to_string(), shown))
     };
-    comparison.servers().filter_map(effect).collect()
+    comparison.servers().map(effect).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[cfg(test)]
