@@ -94,7 +94,9 @@ impl World {
         if line == "exit" && !self.defect.is("exit-is-a-message") {
             return Next::Exit;
         }
-        if self.name(id).is_none() && is_http(line) && !self.defect.is("speaks-http") {
+        // To one that takes any line for a name, a request is one as well.
+        let takes_it = self.defect.is("speaks-http") || self.defect.is("unaddressable-name");
+        if self.name(id).is_none() && is_http(line) && !takes_it {
             self.refuse(id, "this is a chat, no web server");
             return Next::Exit;
         }
