@@ -49,7 +49,7 @@ pub static CHECKS: &[Check] = &[
     check(
         "a-name-is-free-again-after-every-way-of-leaving",
         "L9",
-        &["ghost-user", "ignores-eof", "leave-not-announced"],
+        &["ghost-user", "ignores-eof", "leave-not-announced", "silent-error"],
         &[ONE_LINE, super::framing::JOINED, super::select::UNKNOWN, EXIT_ENDS],
         free_again,
     ),
